@@ -1,0 +1,71 @@
+"""create_app(): settings, database, keyring, runner, blueprints, error pages put together. No behaviour of its own."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from flask import Flask
+from flask.typing import ResponseReturnValue
+from flask_login import LoginManager
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from webapp.config import Settings
+from webapp.db import Database
+from webapp.errors import UserError
+from webapp.llm.providers import catalogue
+from webapp.pages import account, auth, chat, members, providers, web, workspaces
+from webapp.pages.web import Parts
+from webapp.secret import Redactor
+
+BLUEPRINTS = (auth.bp, account.bp, workspaces.bp, members.bp, providers.bp, chat.bp)
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The WSGI application. Raises SettingsError or KeyringError, each with a sentence that says what to set."""
+    settings = settings or Settings.from_environ()
+    start_logging(settings.log_level)
+    app = Flask("webapp", root_path=str(web.STATIC.parent), static_folder="static", template_folder="templates")
+    app.config.update(SESSION_COOKIE_SECURE=settings.secure_cookies, MAX_CONTENT_LENGTH=8 * 1024 * 1024)
+    app.extensions["parts"] = assemble(settings)
+    app.jinja_env.globals.update(product_name=settings.product_name, static_url=web.static_url)
+    LoginManager(app)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    app.before_request(web.check_origin)
+    app.after_request(web.add_headers)
+    app.register_error_handler(UserError, web.show_error)
+    app.register_error_handler(HTTPException, show_http_error)
+    if settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies, x_proto=1, x_host=1)  # type: ignore[method-assign]
+    web.check_policies(app)
+    return app
+
+
+def assemble(settings: Settings) -> Parts:
+    database = Database(settings.database_url)
+    return Parts(
+        settings=settings,
+        database=database,
+        providers=catalogue(settings.base_urls),
+        keyring=None,
+        client=None,
+        log=None,
+        runner=None,
+    )
+
+
+def start_logging(level: str) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.addFilter(Redactor())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+
+
+def show_http_error(error: HTTPException) -> ResponseReturnValue:
+    """werkzeug's own errors (404, 405, 413 ...) in our words and layout."""
+    if error.code is None or error.code < 400:
+        return error.get_response()  # type: ignore[return-value]
+    shown = UserError(error.name, error.description or "", status=error.code)
+    return web.show_error(shown)

@@ -1,0 +1,100 @@
+"""Settings, read once from the environment: the only reader of os.environ. What is missing or weak refuses to start."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from webapp.secret import Secret
+
+PROVIDER_SLUGS = (
+    "anthropic",
+    "openrouter",
+    "openai",
+    "google",
+    "mistral",
+    "zai",
+    "deepseek",
+    "xai",
+    "groq",
+    "moonshot",
+    "together",
+    "demo",
+)
+WEAK_KEY = 32  # characters; `openssl rand -base64 32` gives 44
+
+
+class SettingsError(Exception):
+    """The environment is not fit to start with. The message says what to set, and never holds a value."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One frozen record of everything the environment decides. README has the table; a test keeps them equal."""
+
+    database_url: str
+    encryption_key: Secret
+    other_encryption_keys: tuple[Secret, ...] = ()  # decrypt only: ENCRYPTION_KEY_NEXT, ENCRYPTION_KEY_PREVIOUS
+    product_name: str = "Admaxxer"
+    base_urls: Mapping[str, str] = field(default_factory=dict)  # provider slug -> override
+    outbound_proxy: str = ""
+    secure_cookies: bool = True
+    trusted_proxies: int = 0
+    log_level: str = "INFO"
+    demo_sign_in: str = ""  # "email / password" shown on the sign-in page of `make run`
+    idle_timeout: float = 120.0  # seconds between two bytes of a provider
+    turn_timeout: float = 900.0  # seconds for one turn, all rounds
+
+    @staticmethod
+    def from_environ(env: Mapping[str, str] | None = None) -> Settings:
+        """Raises SettingsError with one sentence that says what to set."""
+        env = os.environ if env is None else env
+        return Settings(
+            database_url=_database_url(env),
+            encryption_key=_encryption_key(env, "ENCRYPTION_KEY"),
+            other_encryption_keys=tuple(
+                _encryption_key(env, name)
+                for name in ("ENCRYPTION_KEY_NEXT", "ENCRYPTION_KEY_PREVIOUS")
+                if env.get(name)
+            ),
+            product_name=env.get("PRODUCT_NAME", "Admaxxer"),
+            base_urls={
+                slug: env[f"{slug.upper()}_BASE_URL"] for slug in PROVIDER_SLUGS if env.get(f"{slug.upper()}_BASE_URL")
+            },
+            outbound_proxy=env.get("OUTBOUND_PROXY", ""),
+            secure_cookies=env.get("INSECURE_COOKIES", "") != "1",
+            trusted_proxies=_number(env, "TRUSTED_PROXIES", 0),
+            log_level=env.get("LOG_LEVEL", "INFO").upper(),
+            demo_sign_in=env.get("DEMO_SIGN_IN", ""),
+            idle_timeout=float(_number(env, "IDLE_TIMEOUT", 120)),
+            turn_timeout=float(_number(env, "TURN_TIMEOUT", 900)),
+        )
+
+
+def _database_url(env: Mapping[str, str]) -> str:
+    url = env.get("DATABASE_URL", "")
+    if not url:
+        raise SettingsError("DATABASE_URL is not set. Set it to postgresql://user:password@host/database.")
+    scheme, _, rest = url.partition("://")
+    if scheme not in ("postgresql", "postgres", "postgresql+psycopg"):
+        raise SettingsError("DATABASE_URL must be a PostgreSQL URL: postgresql://user:password@host/database.")
+    return f"postgresql+psycopg://{rest}"
+
+
+def _encryption_key(env: Mapping[str, str], name: str) -> Secret:
+    value = env.get(name, "")
+    if not value:
+        raise SettingsError(f"{name} is not set. Set it to 32 random bytes: openssl rand -base64 32.")
+    if len(value) < WEAK_KEY or len(set(value)) < 10:
+        raise SettingsError(f"{name} is too weak. Set it to 32 random bytes: openssl rand -base64 32.")
+    return Secret(value)
+
+
+def _number(env: Mapping[str, str], name: str, default: int) -> int:
+    value = env.get(name, "")
+    if not value:
+        return default
+    if not value.isdecimal():
+        raise SettingsError(f"{name} must be a whole number.")
+    return int(value)

@@ -1,0 +1,7 @@
+"""Placeholder until its page lands."""
+
+from __future__ import annotations
+
+from flask import Blueprint
+
+bp = Blueprint("chat", __name__)

@@ -1,0 +1,243 @@
+"""What every page shares: who is asking (guards), what may be sent (origin check), what comes back (fragments).
+
+A view declares its policy with one decorator: @public, @signed_in or @within(right). create_app() refuses to start
+with a rule that has none. Guarded views get the User or the Scope as their first argument.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, wraps
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, abort, current_app, flash, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from webapp.accounts import Right, Scope, enter
+from webapp.config import Settings
+from webapp.db import Database
+from webapp.errors import Link, UserError
+from webapp.llm.providers import Provider
+
+View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
+
+STATIC = Path(__file__).resolve().parents[2] / "static"
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CSP,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+    "X-Frame-Options": "DENY",
+}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What create_app() put together; views reach it through parts()."""
+
+    settings: Settings
+    database: Database
+    providers: dict[str, Provider]
+    keyring: Any
+    client: Any
+    log: Any
+    runner: Any
+
+
+def parts() -> Parts:
+    found: Parts = current_app.extensions["parts"]
+    return found
+
+
+def database() -> Database:
+    return parts().database
+
+
+# --- policies ---------------------------------------------------------------------------------------------------
+
+
+def public(view: View) -> View:
+    """Anyone may ask."""
+    view.policy = "public"  # type: ignore[attr-defined]
+    return view
+
+
+def signed_in(view: View) -> View:
+    """Only a signed-in person; the view gets the User first."""
+
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> ResponseReturnValue:
+        if not current_user.is_authenticated:
+            return ask_to_sign_in()
+        return view(current_user, *args, **kwargs)
+
+    guarded.policy = "signed_in"  # type: ignore[attr-defined]
+    return guarded  # type: ignore[return-value]
+
+
+def within(right: Right) -> Callable[[View], View]:
+    """Only a member of the current workspace whose role has `right`; the view gets the Scope first."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> ResponseReturnValue:
+            if not current_user.is_authenticated:
+                return ask_to_sign_in()
+            scope = current_scope()
+            if scope is None:
+                return redirect(url_for("workspaces.new"))
+            if not scope.may(right):
+                raise UserError(
+                    "Your role does not allow this",
+                    f"You are a {scope.role} of {scope.workspace_name}. Ask an owner or admin.",
+                    link=Link("Members", url_for("members.index")),
+                    status=403,
+                )
+            return view(scope, *args, **kwargs)
+
+        guarded.policy = right  # type: ignore[attr-defined]
+        return guarded  # type: ignore[return-value]
+
+    return decorate
+
+
+def current_scope() -> Scope | None:
+    """The Scope of the signed-in person in the workspace they look at; None without one. Raises a 409 UserError
+    when the page that was sent belongs to another workspace (switched in another tab)."""
+    if "scope" not in g:
+        g.scope = _find_scope()
+    found: Scope | None = g.scope
+    return found
+
+
+def _find_scope() -> Scope | None:
+    if not current_user.is_authenticated or current_user.workspace_id is None:
+        return None
+    with database().begin() as db:
+        scope = enter(db, current_user.id, current_user.workspace_id)
+    meant = request.form.get("workspace") or request.headers.get("X-Workspace")
+    if meant and meant != str(scope.workspace_id):
+        raise UserError(
+            "You switched to another workspace",
+            f"This page belongs to a different workspace than {scope.workspace_name}. Nothing was changed. Reload it.",
+            status=409,
+        )
+    return scope
+
+
+def ask_to_sign_in() -> ResponseReturnValue:
+    """To the sign-in page: by redirect, or for htmx by 401 with HX-Redirect (reference/htmx.md §1.2)."""
+    to = url_for("auth.sign_in", next=request.full_path if request.method == "GET" else None)
+    if is_htmx():
+        return Response(status=401, headers={"HX-Redirect": url_for("auth.sign_in")})
+    return redirect(to)
+
+
+def local_path(target: str | None, default: str) -> str:
+    """`target` if it is a path on this site, else `default`: no open redirect."""
+    if not target or not target.startswith("/") or target.startswith(("//", "/\\")) or urlsplit(target).netloc:
+        return default
+    return target
+
+
+def uuid_or_404(value: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(value)
+    except ValueError:
+        abort(404)
+
+
+# --- fragments and pages ----------------------------------------------------------------------------------------
+
+
+def is_htmx() -> bool:
+    return request.headers.get("HX-Request") == "true" and request.headers.get("HX-Boosted") != "true"
+
+
+def fragment_or_redirect(template: str, to: str, *, status: int = 200, **context: Any) -> ResponseReturnValue:
+    """The fragment for htmx; for a plain form a redirect."""
+    if is_htmx():
+        return render_template(template, **context), status
+    return redirect(to, code=303)
+
+
+def notice(title: str, *, category: str = "success") -> None:
+    """A sentence shown once, on the next page or beside the next fragment."""
+    flash(title, category)
+
+
+# --- what may be sent -------------------------------------------------------------------------------------------
+
+
+def check_origin() -> None:
+    """Cross-site requests may not change anything: Sec-Fetch-Site first, Origin where a browser has no such header.
+
+    A client that sends neither is no browser and carries nobody's cookie by accident.
+    """
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        if site not in ("same-origin", "none"):
+            raise UserError("Request refused", "It came from another site.", status=403)
+        return
+    origin = request.headers.get("Origin")
+    if origin is not None and origin != request.host_url.rstrip("/"):
+        raise UserError("Request refused", "It came from another site.", status=403)
+
+
+def add_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if parts().settings.secure_cookies:
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+    if request.endpoint != "static":
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.vary.add("Cookie")
+    return response
+
+
+# --- static files -----------------------------------------------------------------------------------------------
+
+
+@cache
+def _hash(filename: str, stamp: float) -> str:
+    return hashlib.sha256((STATIC / filename).read_bytes()).hexdigest()[:10]
+
+
+def static_url(filename: str) -> str:
+    """The file's URL with a hash of its content, so that it may be cached for ever."""
+    stamp = (STATIC / filename).stat().st_mtime
+    return url_for("static", filename=filename, h=_hash(filename, stamp))
+
+
+# --- errors -----------------------------------------------------------------------------------------------------
+
+
+def show_error(error: UserError) -> ResponseReturnValue:
+    """The same error as a page, or for htmx as the #notice fragment."""
+    if is_htmx():
+        html = render_template("_notice.html", error=error)
+        return Response(html, error.status, {"HX-Retarget": "#notice", "HX-Reswap": "outerHTML"})
+    return render_template("errors/error.html", error=error), error.status
+
+
+def check_policies(app: Flask) -> None:
+    """Raises RuntimeError if a rule has no policy: a forgotten guard stops the start, not the attacker."""
+    for rule in app.url_map.iter_rules():
+        view = app.view_functions[rule.endpoint]
+        if rule.endpoint != "static" and not hasattr(view, "policy"):
+            raise RuntimeError(f"{rule.rule} ({rule.endpoint}) declares no policy")
