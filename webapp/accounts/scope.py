@@ -1,11 +1,11 @@
-"""Users, their sign-in sessions, workspaces, members and invitations. `enter()` is the only way to a Scope."""
+"""What a role may do, and Scope: a user inside a workspace. `enter()` is the only way to one."""
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, get_args
 
 from sqlalchemy import select
 
@@ -14,6 +14,7 @@ from webapp.db.models import User, Workspace, WorkspaceMember
 from webapp.errors import not_found
 
 Role = Literal["owner", "admin", "member", "viewer"]
+ROLES: tuple[Role, ...] = get_args(Role)  # the strongest first
 
 
 class Right(StrEnum):
@@ -60,4 +61,9 @@ def enter(db: Session, user_id: uuid.UUID, workspace_id: uuid.UUID) -> Scope:
     if row is None:
         raise not_found()
     user_name, workspace_name, role = row
-    return Scope(user_id, workspace_id, role, user_name, workspace_name)
+    return Scope(user_id, workspace_id, as_role(role), user_name, workspace_name)
+
+
+def as_role(stored: str) -> Role:
+    """The word from a table, whose check constraint allows no other."""
+    return next(role for role in ROLES if role == stored)
