@@ -1,0 +1,368 @@
+"""The provider keys of a workspace: connect, reveal, disconnect, and re-sealing them all. What sealing is: keyring.py.
+
+A row of `byok_keys` is active, and then holds sealed material, or revoked, and then holds none: the row stays for the
+audit, the material is erased at once, because a revoked key is never opened again. A workspace has at most one active
+key per provider. An active key that its provider refused keeps working and carries a `fault`: it needs attention.
+
+Changes of one workspace's keys happen one after another (the workspace's row lock, as for its members). Disconnecting
+tells every worker through NOTIFY, at commit, to cut the answers that run on that key; replacing does not, they finish.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from sqlalchemy import ColumnElement, func, or_, select, update
+
+from webapp import audit
+from webapp.accounts import Right, Scope
+from webapp.accounts.members import hold
+from webapp.db import Database, Session
+from webapp.db.models import ByokKey, User, VaultKey, Workspace
+from webapp.errors import Link, UserError
+from webapp.llm.errors import Fault
+from webapp.secret import Secret, scrub
+from webapp.vault.keyring import Keyring, Place, SealError
+
+log = logging.getLogger(__name__)
+
+CHANNEL = "turn_control"  # what chat/runner.py listens on; our payload is "key:<id of the byok_keys row>"
+LABEL_LENGTH = 80
+USED_AT_MOST_EVERY = timedelta(minutes=1)  # last_used_at is for people: no write for every call
+BATCH = 100  # rows re-sealed in one transaction
+BUSY = 0.2  # seconds to wait for rows that someone else holds
+PROVIDERS_PAGE = Link("AI providers", "/settings/providers")
+
+
+@dataclass(frozen=True)
+class KeyRef:
+    """A key by name, without its material: what a turn keeps of it."""
+
+    id: uuid.UUID
+    provider: str
+    label: str
+    prefix: str
+
+
+@dataclass(frozen=True)
+class CardRow:
+    """What the card of a connected provider shows."""
+
+    id: uuid.UUID
+    provider: str
+    label: str
+    prefix: str
+    created_by: str  # a name
+    created_at: datetime
+    last_used_at: datetime | None
+    fault: Fault | None = None
+    fault_at: datetime | None = None
+
+    @property
+    def status(self) -> Literal["connected", "attention"]:
+        return "attention" if self.fault else "connected"
+
+
+class KeyRevoked(UserError):
+    """The key was disconnected or replaced, or never was this workspace's."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This key is no longer connected",
+            "It was disconnected or replaced. Connect a key, or send the message again with the new one.",
+            link=PROVIDERS_PAGE,
+            status=409,
+        )
+
+
+class KeyUnreadable(UserError):
+    """The sealed key did not open. The operator finds its row in the log."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The stored key cannot be opened",
+            "It was changed in the database or sealed elsewhere. Connect the key again.",
+            link=PROVIDERS_PAGE,
+            status=409,
+        )
+
+
+# --- looking ----------------------------------------------------------------------------------------------------
+
+
+def cards(scope: Scope, db: Session) -> list[CardRow]:
+    """The connected keys of the workspace, by provider."""
+    rows = db.execute(
+        select(ByokKey, User.name)
+        .join(User, User.id == ByokKey.created_by)
+        .where(*_active(scope))
+        .order_by(ByokKey.provider)
+    )
+    return [_card(row, name) for row, name in rows]
+
+
+def attention(scope: Scope, db: Session) -> list[CardRow]:
+    """The keys that their provider refused: the banner on every page of the workspace."""
+    return [card for card in cards(scope, db) if card.fault]
+
+
+def active(scope: Scope, db: Session, provider: str) -> KeyRef | None:
+    row = _find(scope, db, provider)
+    return KeyRef(row.id, row.provider, row.label, row.prefix) if row else None
+
+
+def reveal(scope: Scope, db: Session, keyring: Keyring, key_id: uuid.UUID) -> Secret:
+    """The key itself, if it is active at this moment: call it right before each request to the provider, never keep it.
+
+    Raises KeyRevoked or KeyUnreadable.
+    """
+    row = db.scalars(select(ByokKey).where(*_active(scope), ByokKey.id == key_id)).one_or_none()
+    if row is None or row.sealed is None:
+        raise KeyRevoked
+    try:
+        secret = keyring.open(row.sealed, _place(row))
+    except SealError:
+        log.error("key %s (%s…, %s) does not open", row.id, row.prefix, row.fingerprint.hex())
+        raise KeyUnreadable from None
+    _note_use(db, row)
+    return secret
+
+
+def _note_use(db: Session, row: ByokKey) -> None:
+    stale = or_(ByokKey.last_used_at.is_(None), ByokKey.last_used_at < func.now() - USED_AT_MOST_EVERY)
+    lock = select(ByokKey.id).where(ByokKey.id == row.id, stale).with_for_update(skip_locked=True)
+    db.execute(update(ByokKey).where(ByokKey.id.in_(lock.scalar_subquery())).values(last_used_at=func.now()))
+
+
+# --- changing ---------------------------------------------------------------------------------------------------
+
+
+def connect(scope: Scope, db: Session, keyring: Keyring, provider: str, secret: Secret, label: str = "") -> uuid.UUID:
+    """Keep a key that was tested just now, in the place of the one before; the id of its row.
+
+    Raises the UserErrors of hold(): who asked may have lost the right while the key was tested.
+    """
+    scope = hold(scope, db, Right.MANAGE_KEYS)
+    old = _find(scope, db, provider)
+    if old is not None:
+        _erase(scope, db, ByokKey.id == old.id)
+    row = ByokKey(
+        id=uuid.uuid4(),
+        workspace_id=scope.workspace_id,
+        provider=provider,
+        label=_fit_label(label, secret) or scope.workspace_name,
+        prefix=secret.prefix(),
+        fingerprint=keyring.fingerprint(secret),
+        vault_key_id=keyring.key_id,
+        status="active",
+        created_by=scope.user_id,
+    )
+    row.sealed = keyring.seal(secret, _place(row))
+    db.add(row)
+    db.flush()
+    _record(scope, db, "key.replaced" if old else "key.connected", row)
+    return row.id
+
+
+def disconnect(scope: Scope, db: Session, provider: str) -> bool:
+    """Revoke and erase the key, and cut what runs on it. False if there was none: a second click changes nothing."""
+    scope = hold(scope, db, Right.MANAGE_KEYS)
+    row = _find(scope, db, provider)
+    if row is None:
+        return False
+    _revoke(scope, db, row)
+    return True
+
+
+def revoke_all(scope: Scope, db: Session) -> int:
+    """Disconnect everything, for a workspace that is being deleted in this transaction. How many keys there were."""
+    db.execute(select(Workspace.id).where(Workspace.id == scope.workspace_id).with_for_update(key_share=True))
+    rows = db.scalars(select(ByokKey).where(*_active(scope)).order_by(ByokKey.provider)).all()
+    for row in rows:
+        _revoke(scope, db, row)
+    return len(rows)
+
+
+def mark_refused(scope: Scope, db: Session, key_id: uuid.UUID, fault: Fault) -> None:
+    """The provider refused the key: it needs attention. Nothing happens to a key that is no longer active."""
+    _set_fault(scope, db, key_id, fault)
+
+
+def clear_refused(scope: Scope, db: Session, key_id: uuid.UUID) -> None:
+    """The provider accepted the key again."""
+    _set_fault(scope, db, key_id, None)
+
+
+def _set_fault(scope: Scope, db: Session, key_id: uuid.UUID, fault: Fault | None) -> None:
+    db.execute(
+        update(ByokKey)
+        .where(*_active(scope), ByokKey.id == key_id)
+        .values(fault=fault.to_json() if fault else None, fault_at=func.now() if fault else None)
+    )
+
+
+def _revoke(scope: Scope, db: Session, row: ByokKey) -> None:
+    _erase(scope, db, ByokKey.id == row.id)
+    _record(scope, db, "key.revoked", row)
+    db.execute(select(func.pg_notify(CHANNEL, f"key:{row.id}")))
+
+
+def _erase(scope: Scope, db: Session, which: ColumnElement[bool]) -> None:
+    db.execute(
+        update(ByokKey)
+        .where(*_active(scope), which)
+        .values(status="revoked", revoked_at=func.now(), revoked_by=scope.user_id, sealed=None, vault_key_id=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _record(scope: Scope, db: Session, action: str, row: ByokKey) -> None:
+    key = {"label": row.label, "prefix": row.prefix, "fingerprint": row.fingerprint.hex()}
+    audit.record(scope, db, action, row.provider, **key)
+    log.info("%s %s %s… %s in workspace %s", action, row.provider, row.prefix, row.fingerprint.hex(), row.workspace_id)
+
+
+def _fit_label(label: str, secret: Secret) -> str:
+    """A person may paste the key into the wrong box: a label never holds one."""
+    return scrub(label.strip(), secret)[:LABEL_LENGTH]
+
+
+def _active(scope: Scope) -> tuple[ColumnElement[bool], ...]:
+    return ByokKey.workspace_id == scope.workspace_id, ByokKey.status == "active"
+
+
+def _find(scope: Scope, db: Session, provider: str) -> ByokKey | None:
+    return db.scalars(select(ByokKey).where(*_active(scope), ByokKey.provider == provider)).one_or_none()
+
+
+def _place(row: ByokKey) -> Place:
+    return Place(row.workspace_id, row.provider, row.id)
+
+
+def _card(row: ByokKey, created_by: str) -> CardRow:
+    return CardRow(
+        id=row.id,
+        provider=row.provider,
+        label=row.label,
+        prefix=row.prefix,
+        created_by=created_by,
+        created_at=row.created_at,
+        last_used_at=row.last_used_at,
+        fault=Fault.from_json(row.fault) if row.fault else None,
+        fault_at=row.fault_at,
+    )
+
+
+# --- every workspace's keys: for the operator, from the command line --------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """How far it is: rows re-sealed by this run, rows still under another root, rows that do not open at all."""
+
+    resealed: int
+    left: int
+    broken: int
+
+
+@dataclass(frozen=True)
+class Verdict:
+    opened: int
+    broken: int
+
+
+def rotate(database: Database, keyring: Keyring) -> Iterator[Rotation]:
+    """Wrap every active key with the ring's first root, in small transactions; yields after each.
+
+    May run beside everything else, and beside itself. Killed at any moment, it leaves whole rows, and the next run goes
+    on. At the end, roots that seal nothing any more are marked retired.
+    """
+    resealed, broken = 0, set[uuid.UUID]()
+    while left := _left(database, keyring, broken):
+        done = _reseal_batch(database, keyring, broken)
+        resealed += done
+        if not done:
+            time.sleep(BUSY)
+        yield Rotation(resealed, left - done, len(broken))
+    _retire(database, keyring)
+    yield Rotation(resealed, 0, len(broken))
+
+
+def verify(database: Database, keyring: Keyring) -> Verdict:
+    """Open every active key and count."""
+    opened, broken, after = 0, 0, uuid.UUID(int=0)
+    while True:
+        with database.begin() as db:
+            query = select(ByokKey).where(ByokKey.sealed.is_not(None), ByokKey.id > after)
+            rows = db.scalars(query.order_by(ByokKey.id).limit(BATCH)).all()
+        if not rows:
+            return Verdict(opened, broken)
+        for row in rows:
+            if _opens(keyring, row):
+                opened += 1
+            else:
+                broken += 1
+        after = rows[-1].id
+
+
+def _opens(keyring: Keyring, row: ByokKey) -> bool:
+    try:
+        keyring.open(row.sealed or b"", _place(row))
+    except SealError:
+        log.error("key %s does not open", row.id)
+        return False
+    return True
+
+
+def _elsewhere(keyring: Keyring, broken: set[uuid.UUID]) -> tuple[ColumnElement[bool], ...]:
+    """Rows that hold material of another root, but for those found broken."""
+    other = or_(ByokKey.vault_key_id.is_(None), ByokKey.vault_key_id != keyring.key_id)
+    return ByokKey.sealed.is_not(None), other, ByokKey.id.not_in(broken)
+
+
+def _left(database: Database, keyring: Keyring, broken: set[uuid.UUID]) -> int:
+    with database.begin() as db:
+        return db.scalars(select(func.count(ByokKey.id)).where(*_elsewhere(keyring, broken))).one()
+
+
+def _reseal_batch(database: Database, keyring: Keyring, broken: set[uuid.UUID]) -> int:
+    with database.begin() as db:
+        query = select(ByokKey).where(*_elsewhere(keyring, broken)).limit(BATCH)
+        rows = db.scalars(query.with_for_update(skip_locked=True)).all()
+        return sum(_reseal(db, keyring, row, broken) for row in rows)
+
+
+def _reseal(db: Session, keyring: Keyring, row: ByokKey, broken: set[uuid.UUID]) -> int:
+    """1 if the row changed. It is compared with what was read, also under our lock: never write over newer material."""
+    sealed = row.sealed or b""
+    try:
+        renewed = keyring.reseal(sealed, _place(row))
+    except SealError:
+        log.error("key %s does not open and stays as it is", row.id)
+        broken.add(row.id)
+        return 0
+    changed = db.execute(
+        update(ByokKey)
+        .where(ByokKey.id == row.id, ByokKey.sealed == sealed)
+        .values(sealed=renewed, vault_key_id=keyring.key_id)
+        .returning(ByokKey.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(changed.all())
+
+
+def _retire(database: Database, keyring: Keyring) -> None:
+    in_use = select(ByokKey.vault_key_id).where(ByokKey.sealed.is_not(None), ByokKey.vault_key_id.is_not(None))
+    with database.begin() as db:
+        db.execute(
+            update(VaultKey)
+            .where(VaultKey.key_id != keyring.key_id, VaultKey.key_id.not_in(in_use))
+            .values(status="retired")
+            .execution_options(synchronize_session=False)
+        )
