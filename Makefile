@@ -1,0 +1,40 @@
+# Two commands: `make run` and `make test`. Everything they need beyond Python is installed into .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Installed once for each state of the requirements: the second start finds the stamp and goes on.
+STAMP := $(VENV)/installed-$(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench migrate
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+
+run: $(STAMP) ## Start everything on http://127.0.0.1:8000 (HOST, PORT)
+	@exec $(BIN)/python -W ignore:XDG_RUNTIME_DIR dev.py
+
+test: $(STAMP) ## Lint, types, and every test, the browser's too
+	@.ci/chromium
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/pytest
+
+lint: $(STAMP) ## ruff and mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(STAMP) ## Measure the product against reading the provider directly
+	@exec $(BIN)/python -m bench
+
+migrate: $(STAMP) ## Bring the database at DATABASE_URL to the newest revision
+	@exec $(BIN)/flask migrate
+
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
+	@$(PYTHON) -m venv $(VENV) || { echo "No venv. On Debian: apt install python3-venv"; rm -rf $(VENV); exit 1; }
+	@echo "Installing into $(VENV)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@rm -f $(VENV)/installed-*
+	@touch $@
