@@ -7,8 +7,10 @@ with a rule that has none. Guarded views get the User or the Scope as their firs
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, wraps
 from pathlib import Path
@@ -26,6 +28,8 @@ from webapp.errors import Link, UserError
 from webapp.llm.providers import Provider
 
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
+
+INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 STATIC = Path(__file__).resolve().parents[2] / "static"
 
@@ -117,6 +121,19 @@ def within(right: Right) -> Callable[[View], View]:
 def current_scope() -> Scope | None:
     """The Scope of the signed-in person in the workspace they look at; None without one. Raises a 409 UserError
     when the page that was sent belongs to another workspace (switched in another tab)."""
+    scope = scope_shown()
+    meant = request.form.get("workspace") or request.headers.get("X-Workspace")
+    if scope and meant and meant != str(scope.workspace_id):
+        raise UserError(
+            "You switched to another workspace",
+            f"This page belongs to a different workspace than {scope.workspace_name}. Nothing was changed. Reload it.",
+            status=409,
+        )
+    return scope
+
+
+def scope_shown() -> Scope | None:
+    """The same without the check, for what only frames a page: the rail must stand around that error, too."""
     if "scope" not in g:
         g.scope = _find_scope()
     found: Scope | None = g.scope
@@ -126,24 +143,18 @@ def current_scope() -> Scope | None:
 def _find_scope() -> Scope | None:
     if not current_user.is_authenticated or current_user.workspace_id is None:
         return None
-    with database().begin() as db:
-        scope = enter(db, current_user.id, current_user.workspace_id)
-    meant = request.form.get("workspace") or request.headers.get("X-Workspace")
-    if meant and meant != str(scope.workspace_id):
-        raise UserError(
-            "You switched to another workspace",
-            f"This page belongs to a different workspace than {scope.workspace_name}. Nothing was changed. Reload it.",
-            status=409,
-        )
-    return scope
+    with database().begin() as db, suppress(UserError):  # taken out a moment ago: as without a workspace
+        return enter(db, current_user.id, current_user.workspace_id)
+    return None
 
 
 def ask_to_sign_in() -> ResponseReturnValue:
     """To the sign-in page: by redirect, or for htmx by 401 with HX-Redirect (reference/htmx.md §1.2)."""
-    to = url_for("auth.sign_in", next=request.full_path if request.method == "GET" else None)
     if is_htmx():
-        return Response(status=401, headers={"HX-Redirect": url_for("auth.sign_in")})
-    return redirect(to)
+        page = urlsplit(request.headers.get("HX-Current-URL", ""))
+        return Response(status=401, headers={"HX-Redirect": url_for("auth.sign_in", next=page.path or None)})
+    back = request.full_path.rstrip("?") if request.method == "GET" else None
+    return redirect(url_for("auth.sign_in", next=back))
 
 
 def local_path(target: str | None, default: str) -> str:
@@ -151,6 +162,11 @@ def local_path(target: str | None, default: str) -> str:
     if not target or not target.startswith("/") or target.startswith(("//", "/\\")) or urlsplit(target).netloc:
         return default
     return target
+
+
+def typed(name: str) -> str:
+    """What was typed in a one-line field, without outer space, control characters and direction marks."""
+    return " ".join(INVISIBLE.sub(" ", request.form.get(name, "")).split())
 
 
 def uuid_or_404(value: str) -> uuid.UUID:
