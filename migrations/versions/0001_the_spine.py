@@ -99,9 +99,11 @@ def upgrade() -> None:
         sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("revoked_by", sa.Uuid(), nullable=True),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("replaced_by", sa.Uuid(), nullable=True),
         sa.CheckConstraint("(status = 'active') = (sealed is not null)", name=op.f("ck_byok_keys_sealed_while_active")),
         sa.CheckConstraint("status in ('active','revoked')", name=op.f("ck_byok_keys_status")),
         sa.ForeignKeyConstraint(["created_by"], ["users.id"], name=op.f("fk_byok_keys_created_by_users")),
+        sa.ForeignKeyConstraint(["replaced_by"], ["byok_keys.id"], name=op.f("fk_byok_keys_replaced_by_byok_keys")),
         sa.ForeignKeyConstraint(["revoked_by"], ["users.id"], name=op.f("fk_byok_keys_revoked_by_users")),
         sa.ForeignKeyConstraint(
             ["vault_key_id"], ["vault_keys.key_id"], name=op.f("fk_byok_keys_vault_key_id_vault_keys")
@@ -221,6 +223,13 @@ def upgrade() -> None:
         sa.Column("model", sa.String(length=160), nullable=False),
         sa.Column("model_served", sa.String(length=160), server_default="", nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("finish", sa.String(length=20), server_default="", nullable=False),
+        sa.Column(
+            "notices",
+            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
+            server_default=sa.text("'[]'::jsonb"),
+            nullable=False,
+        ),
         sa.Column("error", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("usage", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("total_tokens", sa.Integer(), server_default="0", nullable=False),

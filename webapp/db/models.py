@@ -194,6 +194,7 @@ class ByokKey(Base):
     last_used_at: Mapped[datetime | None]
     revoked_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
     revoked_at: Mapped[datetime | None]
+    replaced_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("byok_keys.id"))  # None: disconnected
     __table_args__ = (
         CheckConstraint("status in ('active','revoked')", name="status"),
         CheckConstraint("(status = 'active') = (sealed is not null)", name="sealed_while_active"),
@@ -264,6 +265,8 @@ class ChatTurn(Base):
     model: Mapped[str] = mapped_column(String(160))  # asked for
     model_served: Mapped[str] = mapped_column(String(160), server_default="")
     state: Mapped[str] = mapped_column(String(12))
+    finish: Mapped[str] = mapped_column(String(20), server_default="")  # the model's reason, where it gave one
+    notices: Mapped[list[Any]] = mapped_column(server_default=text("'[]'::jsonb"))
     error: Mapped[dict[str, Any] | None]
     usage: Mapped[dict[str, Any] | None]
     total_tokens: Mapped[int] = mapped_column(server_default="0")

@@ -1,0 +1,462 @@
+"""What was said: chat sessions, turns and their messages. The store of chat_sessions, chat_turns and chat_messages.
+
+A session is private to its author. A live turn is written only by its owner: every write of a turn names the owner and
+epoch it believes in, and writes nothing when another process has taken the turn over (an expired lease raises the epoch).
+The leases use PostgreSQL's clock, so that hosts need not agree on the time.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, delete, func, select, text, update
+
+from webapp.accounts import Scope
+from webapp.chat.events import BlockView, Trouble, TurnEvent, TurnFold, TurnState, blocks_of, fold, from_json
+from webapp.chat.turn import THINKING_DROPPED
+from webapp.db import Session
+from webapp.db.models import ByokKey, ChatMessage, ChatSession, ChatTurn, TurnEventRow
+from webapp.errors import UserError, not_found
+from webapp.llm.blocks import Message, Text, block_from_json, block_to_json
+from webapp.llm.events import Notice, Usage
+
+LEASE = 10  # seconds a turn stays its owner's without being renewed
+LIVE = ("queued", "running", "waiting")
+MAX_QUESTION = 100_000  # characters
+KEEP_LOG = 3600  # seconds after its end that a turn's events are kept
+
+
+@dataclass(frozen=True)
+class SessionRow:
+    id: uuid.UUID
+    title: str
+    provider: str
+    model: str
+    updated_at: datetime
+    total_tokens: int = 0
+    live: bool = False
+
+
+@dataclass(frozen=True)
+class TurnRef:
+    """A turn and the right to write it: only while owner and epoch still hold."""
+
+    id: uuid.UUID
+    session_id: uuid.UUID
+    owner: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class TurnView:
+    """A turn as a page shows it, in every state."""
+
+    id: uuid.UUID
+    session_id: uuid.UUID
+    position: int
+    state: TurnState
+    question: str
+    blocks: tuple[BlockView, ...]
+    provider: str
+    model: str
+    key_label: str
+    finish: str = ""
+    notices: tuple[Notice, ...] = ()
+    trouble: Trouble | None = None
+    usage: Usage = field(default_factory=Usage)
+    total_tokens: int = 0
+    created_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def live(self) -> bool:
+        return self.state.live
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What a new turn asks, and on which key."""
+
+    request_id: uuid.UUID
+    text: str
+    provider: str
+    model: str
+    key_id: uuid.UUID | None
+    key_label: str
+
+
+# --- sessions -----------------------------------------------------------------------------------------------------
+
+
+def sessions(scope: Scope, db: Session, *, limit: int = 200) -> list[SessionRow]:
+    """The author's sessions in this workspace, last used first."""
+    query = (
+        select(ChatSession, _tokens(), _has_live_turn())
+        .where(*_mine(scope))
+        .order_by(ChatSession.updated_at.desc())
+        .limit(limit)
+    )
+    return [_session_row(*row) for row in db.execute(query)]
+
+
+def session(scope: Scope, db: Session, session_id: uuid.UUID) -> SessionRow:
+    """Raises the not-found UserError if it is not the author's own, in this workspace."""
+    query = select(ChatSession, _tokens(), _has_live_turn()).where(*_mine(scope), ChatSession.id == session_id)
+    row = db.execute(query).one_or_none()
+    if row is None:
+        raise not_found()
+    return _session_row(*row)
+
+
+def rename(scope: Scope, db: Session, session_id: uuid.UUID, title: str) -> SessionRow:
+    title = " ".join(title.split())
+    if not title or len(title) > 120:
+        raise UserError("The title was not changed", "A title has 1 to 120 characters.", status=422)
+    session(scope, db, session_id)
+    db.execute(update(ChatSession).where(ChatSession.id == session_id).values(title=title))
+    return session(scope, db, session_id)
+
+
+def delete_session(scope: Scope, db: Session, session_id: uuid.UUID) -> list[uuid.UUID]:
+    """Hide the session; the live turns to stop are returned."""
+    session(scope, db, session_id)
+    db.execute(update(ChatSession).where(ChatSession.id == session_id).values(deleted_at=func.now()))
+    live = select(ChatTurn.id).where(ChatTurn.session_id == session_id, ChatTurn.state.in_(LIVE))
+    return list(db.scalars(live))
+
+
+def _mine(scope: Scope) -> tuple[ColumnElement[bool], ...]:
+    return (
+        ChatSession.workspace_id == scope.workspace_id,
+        ChatSession.user_id == scope.user_id,
+        ChatSession.deleted_at.is_(None),
+    )
+
+
+def _tokens() -> ColumnElement[int]:
+    total = select(func.coalesce(func.sum(ChatTurn.total_tokens), 0)).where(ChatTurn.session_id == ChatSession.id)
+    return total.correlate(ChatSession).scalar_subquery()
+
+
+def _has_live_turn() -> ColumnElement[bool]:
+    live = select(ChatTurn.id).where(ChatTurn.session_id == ChatSession.id, ChatTurn.state.in_(LIVE))
+    return live.correlate(ChatSession).exists()
+
+
+def _session_row(row: ChatSession, tokens: int, live: bool) -> SessionRow:
+    return SessionRow(row.id, row.title, row.provider, row.model, row.updated_at, tokens, live)
+
+
+# --- asking -------------------------------------------------------------------------------------------------------
+
+
+def open_turn(
+    scope: Scope, db: Session, session_id: uuid.UUID | None, asking: Asking, owner: str
+) -> tuple[TurnRef, bool]:
+    """Store the question and a queued turn that `owner` will run. A new session is made where none is named.
+
+    Asking twice with one request id gives the first turn and False. Raises UserError for an empty or overlong
+    question, for a foreign session, and while the session's last turn still runs.
+    """
+    _lock(db, asking.request_id)
+    known = _asked_before(scope, db, asking.request_id)
+    if known is not None:
+        return known, False
+    question = asking.text.strip()
+    if not question:
+        raise UserError("Nothing was sent", "Type a message first.", status=422)
+    if len(question) > MAX_QUESTION:
+        raise UserError("The message is too long", f"It may have {MAX_QUESTION:,} characters.", status=422)
+    place = _new_session(scope, db, question) if session_id is None else session(scope, db, session_id).id
+    turn = _new_turn(scope, db, place, asking, owner)
+    db.add(_message(turn, 0, Message("user", (Text(question),))))
+    db.execute(
+        update(ChatSession)
+        .where(ChatSession.id == place)
+        .values(updated_at=func.now(), provider=asking.provider, model=asking.model)
+    )
+    return TurnRef(turn.id, place, owner, turn.epoch), True
+
+
+def _lock(db: Session, key: uuid.UUID) -> None:
+    db.execute(text("select pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": str(key)})
+
+
+def _asked_before(scope: Scope, db: Session, request_id: uuid.UUID) -> TurnRef | None:
+    query = select(ChatTurn).where(
+        ChatTurn.user_id == scope.user_id,
+        ChatTurn.workspace_id == scope.workspace_id,
+        ChatTurn.request_id == request_id,
+    )
+    row = db.scalars(query).one_or_none()
+    return TurnRef(row.id, row.session_id, row.owner, row.epoch) if row else None
+
+
+def _new_session(scope: Scope, db: Session, question: str) -> uuid.UUID:
+    made = ChatSession(
+        id=uuid.uuid4(), workspace_id=scope.workspace_id, user_id=scope.user_id, title=title_from(question)
+    )
+    db.add(made)
+    db.flush()
+    return made.id
+
+
+def title_from(question: str) -> str:
+    """The first words of the question: at most 60 characters, cut at a word."""
+    line = " ".join(question.split())
+    if len(line) <= 60:
+        return line
+    return line[:60].rsplit(" ", 1)[0] + "…"
+
+
+def _new_turn(scope: Scope, db: Session, session_id: uuid.UUID, asking: Asking, owner: str) -> ChatTurn:
+    _lock(db, session_id)
+    busy = select(ChatTurn.id).where(ChatTurn.session_id == session_id, ChatTurn.state.in_(LIVE))
+    if db.scalars(busy).first() is not None:
+        raise UserError("Maxxer is still answering", "Wait for the answer, or stop it first.", status=409)
+    last = db.scalar(select(func.max(ChatTurn.position)).where(ChatTurn.session_id == session_id))
+    turn = ChatTurn(
+        id=uuid.uuid4(),
+        session_id=session_id,
+        workspace_id=scope.workspace_id,
+        user_id=scope.user_id,
+        position=0 if last is None else last + 1,
+        request_id=asking.request_id,
+        byok_key_id=asking.key_id,
+        key_label=asking.key_label,
+        provider=asking.provider,
+        model=asking.model,
+        state=TurnState.QUEUED,
+        epoch=1,
+        owner=owner,
+        lease_until=func.now() + text(f"interval '{LEASE} seconds'"),
+    )
+    db.add(turn)
+    db.flush()
+    return turn
+
+
+def _message(turn: ChatTurn, position: int, message: Message) -> ChatMessage:
+    return ChatMessage(
+        workspace_id=turn.workspace_id,
+        session_id=turn.session_id,
+        turn_id=turn.id,
+        position=position,
+        role=message.role,
+        blocks=[block_to_json(b) for b in message.blocks],
+        dialect=message.dialect,
+        model=message.model,
+    )
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+def turns(scope: Scope, db: Session, session_id: uuid.UUID) -> list[TurnView]:
+    """Every turn of the session, oldest first."""
+    session(scope, db, session_id)
+    rows = db.scalars(select(ChatTurn).where(ChatTurn.session_id == session_id).order_by(ChatTurn.position)).all()
+    said = _messages_by_turn(db, [row.id for row in rows])
+    return [_turn_view(row, said.get(row.id, [])) for row in rows]
+
+
+def turn(scope: Scope, db: Session, turn_id: uuid.UUID) -> TurnView:
+    """One turn. Raises the not-found UserError unless its session is the author's own, in this workspace."""
+    query = select(ChatTurn).join(ChatSession).where(*_mine(scope), ChatTurn.id == turn_id)
+    row = db.scalars(query).one_or_none()
+    if row is None:
+        raise not_found()
+    return _turn_view(row, _messages_by_turn(db, [row.id]).get(row.id, []))
+
+
+def _messages_by_turn(db: Session, turn_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[Message]]:
+    query = (
+        select(ChatMessage)
+        .where(ChatMessage.turn_id.in_(turn_ids))
+        .order_by(ChatMessage.turn_id, ChatMessage.position)
+    )
+    found: dict[uuid.UUID, list[Message]] = {}
+    for row in db.scalars(query):
+        found.setdefault(row.turn_id, []).append(_read_message(row))
+    return found
+
+
+def _read_message(row: ChatMessage) -> Message:
+    role = "user" if row.role == "user" else "assistant"
+    return Message(role, tuple(block_from_json(b) for b in row.blocks), row.dialect, row.model)
+
+
+def _turn_view(row: ChatTurn, said: Sequence[Message]) -> TurnView:
+    return TurnView(
+        id=row.id,
+        session_id=row.session_id,
+        position=row.position,
+        state=TurnState(row.state),
+        question=said[0].text() if said else "",
+        blocks=blocks_of(said[1:]),
+        provider=row.provider,
+        model=row.model_served or row.model,
+        key_label=row.key_label,
+        finish=row.finish,
+        notices=tuple(Notice(**n) for n in row.notices),
+        trouble=Trouble.from_json(row.error) if row.error else None,
+        usage=Usage(**row.usage) if row.usage else Usage(),
+        total_tokens=row.total_tokens,
+        created_at=row.created_at,
+        ended_at=row.ended_at,
+    )
+
+
+@dataclass(frozen=True)
+class History:
+    """What a turn is asked with: the earlier messages and its question; and whether old reasoning must stay out."""
+
+    messages: tuple[Message, ...]
+    drop_thinking: bool
+
+
+def history(scope: Scope, db: Session, turn_id: uuid.UUID) -> History:
+    """The conversation up to and including the question of `turn_id`. A failed turn that said nothing is left out."""
+    asked = turn(scope, db, turn_id)
+    query = (
+        select(ChatTurn)
+        .where(ChatTurn.session_id == asked.session_id, ChatTurn.position <= asked.position)
+        .order_by(ChatTurn.position)
+    )
+    rows = db.scalars(query).all()
+    said = _messages_by_turn(db, [row.id for row in rows])
+    kept = [row for row in rows if row.id == turn_id or len(said.get(row.id, [])) > 1]
+    dropped = any(n["kind"] == THINKING_DROPPED for row in rows for n in row.notices)
+    return History(tuple(m for row in kept for m in said.get(row.id, [])), dropped)
+
+
+# --- writing a live turn ------------------------------------------------------------------------------------------
+
+
+def _held(ref: TurnRef) -> tuple[ColumnElement[bool], ...]:
+    return (
+        ChatTurn.id == ref.id,
+        ChatTurn.owner == ref.owner,
+        ChatTurn.epoch == ref.epoch,
+        ChatTurn.state.in_(LIVE),
+    )
+
+
+def begin(db: Session, ref: TurnRef, key_id: uuid.UUID | None, key_label: str) -> bool:
+    """queued -> running. False if the turn is no longer ours or was asked to stop."""
+    changed = db.execute(
+        update(ChatTurn)
+        .where(*_held(ref), ChatTurn.stop_requested_at.is_(None))
+        .values(
+            state=TurnState.RUNNING,
+            byok_key_id=key_id,
+            key_label=key_label,
+            lease_until=func.now() + text(f"interval '{LEASE} seconds'"),
+        )
+        .returning(ChatTurn.id)
+    )
+    return changed.first() is not None
+
+
+def finish(db: Session, ref: TurnRef, folded: TurnFold) -> bool:
+    """Write the end: messages, usage, state. False if another process has ended it already. News goes out on commit."""
+    turn = db.scalars(select(ChatTurn).where(*_held(ref)).with_for_update()).one_or_none()
+    if turn is None:
+        return False
+    _write_end(db, turn, folded)
+    return True
+
+
+def _write_end(db: Session, turn: ChatTurn, folded: TurnFold) -> None:
+    for position, message in enumerate(folded.messages(), start=1):
+        db.add(_message(turn, position, message))
+    turn.state = folded.state
+    turn.model_served = folded.model_served[:160]
+    turn.finish = folded.finish or ""
+    turn.notices = [vars(n) for n in folded.notices]
+    turn.error = folded.trouble.to_json() if folded.trouble else None
+    turn.usage = vars(folded.usage)
+    turn.total_tokens = folded.usage.total
+    turn.ended_at = func.now()
+    db.execute(update(ChatSession).where(ChatSession.id == turn.session_id).values(updated_at=func.now()))
+    tell(db, turn.id)
+
+
+def tell(db: Session, turn_id: uuid.UUID | None = None) -> None:
+    """News of turns on this commit, for the log's listeners in other processes."""
+    db.execute(text("select pg_notify('turn_news', :id)"), {"id": str(turn_id or "")})
+
+
+def request_stop(scope: Scope, db: Session, turn_id: uuid.UUID) -> None:
+    """Ask the owner, wherever it is, to stop. Raises the not-found UserError for a foreign turn."""
+    turn(scope, db, turn_id)
+    db.execute(
+        update(ChatTurn)
+        .where(ChatTurn.id == turn_id, ChatTurn.state.in_(LIVE), ChatTurn.stop_requested_at.is_(None))
+        .values(stop_requested_at=func.now())
+    )
+    db.execute(text("select pg_notify('turn_control', :what)"), {"what": f"stop:{turn_id}"})
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the owner learns when it renews its leases."""
+
+    turn_id: uuid.UUID
+    stop: bool
+    revoked: bool
+
+
+def renew(db: Session, owner: str) -> list[Held]:
+    """Keep the owner's live turns for another LEASE seconds. A turn that is missing was taken over."""
+    renewed = db.execute(
+        update(ChatTurn)
+        .where(ChatTurn.owner == owner, ChatTurn.state.in_(("queued", "running")))
+        .values(lease_until=func.now() + text(f"interval '{LEASE} seconds'"))
+        .returning(ChatTurn.id, ChatTurn.stop_requested_at, ChatTurn.byok_key_id)
+    ).all()
+    keys = {row.byok_key_id for row in renewed if row.byok_key_id}
+    disconnected = (ByokKey.status == "revoked") & ByokKey.replaced_by.is_(None)  # a replaced key may finish its turns
+    gone = set(db.scalars(select(ByokKey.id).where(ByokKey.id.in_(keys), disconnected)))
+    return [Held(row.id, row.stop_requested_at is not None, row.byok_key_id in gone) for row in renewed]
+
+
+def events_of(db: Session, turn_id: uuid.UUID, after: int = 0) -> list[tuple[int, TurnEvent]]:
+    """The stored events of a turn numbered above `after`."""
+    query = (
+        select(TurnEventRow.seq, TurnEventRow.body)
+        .where(TurnEventRow.turn_id == turn_id, TurnEventRow.seq > after)
+        .order_by(TurnEventRow.seq)
+    )
+    return [(seq, from_json(body)) for seq, body in db.execute(query)]
+
+
+def state_of(db: Session, turn_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, TurnState]:
+    rows = db.execute(select(ChatTurn.id, ChatTurn.state).where(ChatTurn.id.in_(list(turn_ids))))
+    return {turn_id: TurnState(state) for turn_id, state in rows}
+
+
+def reap(db: Session) -> int:
+    """End what lost its owner: live turns with an expired lease become interrupted, with what the log has of them."""
+    expired = db.scalars(
+        select(ChatTurn)
+        .where(ChatTurn.state.in_(("queued", "running")), ChatTurn.lease_until < func.now())
+        .with_for_update(skip_locked=True)
+        .limit(100)
+    ).all()
+    for turn in expired:
+        folded = fold([event for _, event in events_of(db, turn.id)])
+        folded.state, folded.trouble = TurnState.INTERRUPTED, None
+        turn.epoch += 1
+        _write_end(db, turn, folded)
+    return len(expired)
+
+
+def sweep_log(db: Session) -> None:
+    """Drop the events of turns that ended a while ago: their messages tell it all."""
+    ended = select(ChatTurn.id).where(ChatTurn.ended_at < func.now() - text(f"interval '{KEEP_LOG} seconds'"))
+    db.execute(delete(TurnEventRow).where(TurnEventRow.turn_id.in_(ended)))
+
