@@ -18,6 +18,7 @@ from webapp.llm.providers import catalogue
 from webapp.pages import account, auth, chat, members, providers, web, workspaces
 from webapp.pages.web import Parts
 from webapp.secret import Redactor
+from webapp.vault.keyring import start_keyring
 
 BLUEPRINTS = (auth.bp, account.bp, workspaces.bp, members.bp, providers.bp, chat.bp)
 
@@ -28,7 +29,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     start_logging(settings.log_level)
     app = Flask("webapp", root_path=str(web.STATIC.parent), static_folder="static", template_folder="templates")
     app.config.update(SESSION_COOKIE_SECURE=settings.secure_cookies, MAX_CONTENT_LENGTH=8 * 1024 * 1024)
-    app.extensions["parts"] = assemble(settings)
+    parts = app.extensions["parts"] = assemble(settings)
+    app.secret_key, *app.config["SECRET_KEY_FALLBACKS"] = parts.keyring.subkeys("flask session")
     app.jinja_env.globals.update(product_name=settings.product_name, static_url=web.static_url)
     LoginManager(app)
     for blueprint in BLUEPRINTS:
@@ -49,7 +51,7 @@ def assemble(settings: Settings) -> Parts:
         settings=settings,
         database=database,
         providers=catalogue(settings.base_urls),
-        keyring=None,
+        keyring=start_keyring(database, settings),
         client=None,
         log=None,
         runner=None,

@@ -26,6 +26,7 @@ from webapp.config import Settings
 from webapp.db import Database
 from webapp.errors import Link, UserError
 from webapp.llm.providers import Provider
+from webapp.vault.keyring import Keyring
 
 View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 
@@ -55,7 +56,7 @@ class Parts:
     settings: Settings
     database: Database
     providers: dict[str, Provider]
-    keyring: Any
+    keyring: Keyring
     client: Any
     log: Any
     runner: Any

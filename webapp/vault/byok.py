@@ -137,7 +137,7 @@ def reveal(scope: Scope, db: Session, keyring: Keyring, key_id: uuid.UUID) -> Se
 def _note_use(db: Session, row: ByokKey) -> None:
     stale = or_(ByokKey.last_used_at.is_(None), ByokKey.last_used_at < func.now() - USED_AT_MOST_EVERY)
     lock = select(ByokKey.id).where(ByokKey.id == row.id, stale).with_for_update(skip_locked=True)
-    db.execute(update(ByokKey).where(ByokKey.id.in_(lock.scalar_subquery())).values(last_used_at=func.now()))
+    db.execute(update(ByokKey).where(ByokKey.id.in_(lock)).values(last_used_at=func.now()))
 
 
 # --- changing ---------------------------------------------------------------------------------------------------

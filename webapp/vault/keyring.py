@@ -50,8 +50,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from psycopg.errors import UndefinedTable
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import ProgrammingError
 
 from webapp.config import Settings, SettingsError
 from webapp.db import Database, Session
@@ -251,9 +253,7 @@ def start_keyring(database: Database, settings: Settings, *, cost: Cost | None =
     Raises KeyringError when stored keys would not open with what the environment gives.
     """
     given = _distinct((settings.encryption_key, *settings.other_encryption_keys))
-    with database.begin() as db:
-        deployment_id = _deployment_id(db)
-        known = _stored(db)
+    deployment_id, known = _read(database)
     keys = [_recognise(secret, known) for secret in given]
     if None in keys:
         _refuse_a_stranger(keys, known)
@@ -263,6 +263,16 @@ def start_keyring(database: Database, settings: Settings, *, cost: Cost | None =
         _refuse_to_lose(db, ring)
         _mark(db, ring)
     return Keyring(deployment_id, ring[0], ring[1:])
+
+
+def _read(database: Database) -> tuple[uuid.UUID, list[VaultKey]]:
+    try:
+        with database.begin() as db:
+            return _deployment_id(db), _stored(db)
+    except ProgrammingError as error:
+        if isinstance(error.orig, UndefinedTable):
+            raise KeyringError("The database has no tables yet. Run make migrate first.") from None
+        raise
 
 
 def _distinct(secrets: Sequence[Secret]) -> list[Secret]:
