@@ -1,0 +1,88 @@
+"""What the demo model sees of a request: the last question, what came before it, and what its tools answered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from simulator.directives import Directives, for_round, split
+from simulator.request import Request, Turn, merged
+from simulator.wire import Json
+
+_CONTEXT = re.compile(r"<([a-z][\w-]*)\b[^>]*>.*?</\1>", re.DOTALL)  # facts a product puts beside a question
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a tool answered in this turn."""
+
+    name: str
+    content: str
+    is_error: bool
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """`number` counts the person's questions from 1; `round` the model calls since the question, from 0."""
+
+    question: str
+    number: int
+    round: int
+    instructions: str
+    images: int
+    tools: tuple[Json, ...]
+    results: tuple[Result, ...]
+    directives: Directives
+
+
+def view(request: Request) -> Conversation:
+    """Reads a request as the demo model does. Raises ApiError for a directive that cannot be read."""
+    turns = [t for t in merged(request.turns) if t.role != "system"]
+    asked = [i for i, turn in enumerate(turns) if turn.role == "user" and not _results(turn)]
+    at = asked[-1] if asked else 0
+    since = turns[at + 1 :]
+    round = sum(turn.role == "assistant" for turn in since)
+    question, groups = split(_last_text(turns[at]))
+    return Conversation(
+        question=_CONTEXT.sub("", question).strip(),
+        number=len(asked),
+        round=round,
+        instructions="\n".join(block.get("text", "") for block in request.system),
+        images=sum(block["type"] == "image" for block in turns[at].blocks),
+        tools=_offered(request),
+        results=tuple(_answered(since)),
+        directives=for_round(groups, round),
+    )
+
+
+def _offered(request: Request) -> tuple[Json, ...]:
+    choice = (request.raw.get("tool_choice") or {}).get("type", "auto")
+    return () if choice == "none" else request.tools
+
+
+def _last_text(turn: Turn) -> str:
+    """The words of a message. Facts that a product puts in blocks of their own may stand before or after them."""
+    texts = [block["text"] for block in turn.blocks if block["type"] == "text"]
+    own = [text for text in texts if _CONTEXT.sub("", text).strip()]
+    return own[-1] if own else ""
+
+
+def _results(turn: Turn) -> list[Json]:
+    return [block for block in turn.blocks if block["type"] == "tool_result"]
+
+
+def _answered(turns: Sequence[Turn]) -> list[Result]:
+    names = {b["id"]: b["name"] for t in turns for b in t.blocks if b["type"] == "tool_use"}
+    return [
+        Result(names.get(b["tool_use_id"], "tool"), _content(b), bool(b.get("is_error")))
+        for turn in turns
+        for b in _results(turn)
+    ]
+
+
+def _content(block: Json) -> str:
+    content = block.get("content") or ""
+    if isinstance(content, str):
+        return content
+    return "\n".join(part.get("text", "") for part in content)
