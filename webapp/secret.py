@@ -44,7 +44,10 @@ class Secret:
         return bool(self._value)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and hmac.compare_digest(self._value.encode(), other._value.encode())
+        return isinstance(other, Secret) and hmac.compare_digest(self._bytes(), other._bytes())
+
+    def _bytes(self) -> bytes:
+        return self._value.encode("utf-8", "surrogatepass")  # an encoding error would carry the value
 
     def __repr__(self) -> str:
         return f"Secret({HIDDEN})"
