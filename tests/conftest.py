@@ -19,7 +19,7 @@ from webapp.db.migrate import upgrade
 from webapp.secret import Secret
 from webapp.vault.keyring import Cost, start_keyring
 
-ENCRYPTION_KEY = Secret("an-encryption-key-for-tests-0123456789abcdef")
+ENCRYPTION_KEY = Secret("an encryption key for tests, 0123456789")
 
 
 @pytest.fixture(scope="session")
