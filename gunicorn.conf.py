@@ -39,7 +39,7 @@ class DrainWorker(GeventWorker):
             return
         started = time.monotonic()
         self.log.info("Worker %s drains: at most %.0f s", self.pid, seconds)
-        runner.drain(deadline_seconds=seconds)
+        runner.drain(seconds)
         self.log.info("Worker %s drained in %.1f s", self.pid, time.monotonic() - started)
 
     def handle_quit(self, sig, frame):

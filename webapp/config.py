@@ -33,7 +33,7 @@ class SettingsError(Exception):
 class Settings:
     """One frozen record of everything the environment decides. README has the table; a test keeps them equal."""
 
-    database_url: str
+    database_url: str = field(repr=False)  # holds a password
     encryption_key: Secret
     other_encryption_keys: tuple[Secret, ...] = ()  # decrypt only: ENCRYPTION_KEY_NEXT, ENCRYPTION_KEY_PREVIOUS
     product_name: str = "Admaxxer"
