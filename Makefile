@@ -29,7 +29,7 @@ bench: $(STAMP) ## Measure the product against reading the provider directly
 	@exec $(BIN)/python -m bench
 
 migrate: $(STAMP) ## Bring the database at DATABASE_URL to the newest revision
-	@exec $(BIN)/flask migrate
+	@exec $(BIN)/python -m webapp.db.migrate
 
 $(STAMP):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'

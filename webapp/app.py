@@ -11,6 +11,7 @@ from flask_login import LoginManager
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from webapp import cli
 from webapp.config import Settings
 from webapp.db import Database
 from webapp.errors import UserError
@@ -28,13 +29,17 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_environ()
     start_logging(settings.log_level)
     app = Flask("webapp", root_path=str(web.STATIC.parent), static_folder="static", template_folder="templates")
-    app.config.update(SESSION_COOKIE_SECURE=settings.secure_cookies, MAX_CONTENT_LENGTH=8 * 1024 * 1024)
+    app.config.update(
+        SESSION_COOKIE_SECURE=settings.secure_cookies, SESSION_COOKIE_SAMESITE="Lax", MAX_CONTENT_LENGTH=8 * 1024 * 1024
+    )
     parts = app.extensions["parts"] = assemble(settings)
     app.secret_key, *app.config["SECRET_KEY_FALLBACKS"] = parts.keyring.subkeys("flask session")
     app.jinja_env.globals.update(product_name=settings.product_name, static_url=web.static_url)
-    LoginManager(app)
+    auth.install(LoginManager(app))
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    for command in cli.COMMANDS:
+        app.cli.add_command(command)
     app.before_request(web.check_origin)
     app.after_request(web.add_headers)
     app.register_error_handler(UserError, web.show_error)

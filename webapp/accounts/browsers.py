@@ -64,6 +64,13 @@ def open_session(db: Session, user_id: uuid.UUID, *, ip: str = "", user_agent: s
     return token
 
 
+def renew(db: Session, session_id: uuid.UUID) -> str:
+    """Another token for the same session, after its person's password changed: the old one is worth nothing."""
+    token = secrets.token_urlsafe(32)
+    db.execute(update(UserSession).where(UserSession.id == session_id).values(token_hash=_digest(token)))
+    return token
+
+
 def find(db: Session, token: str) -> Visitor | None:
     """Who holds the token; None when it is unknown, idle for too long, expired or revoked. Marks it as seen."""
     row = db.execute(

@@ -1,4 +1,7 @@
-"""Bring the database to the newest revision. Used by `flask migrate`, `make run` and the tests."""
+"""Bring the database to the newest revision. `python -m webapp.db.migrate` is `make migrate`.
+
+Not a flask command: those run inside the application, which does not start on a database without tables.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+
+from webapp.config import Settings
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
@@ -20,3 +25,7 @@ def config(url: str) -> Config:
 def upgrade(url: str) -> None:
     """Run every revision that has not run yet. `url` is a SQLAlchemy URL."""
     command.upgrade(config(url), "head")
+
+
+if __name__ == "__main__":
+    upgrade(Settings.from_environ().database_url)

@@ -191,6 +191,13 @@ def fragment_or_redirect(template: str, to: str, *, status: int = 200, **context
     return redirect(to, code=303)
 
 
+def new_page(to: str) -> ResponseReturnValue:
+    """A redirect; for htmx an order to load the page, since a redirect would be followed into the fragment's place."""
+    if is_htmx():
+        return Response(headers={"HX-Redirect": to})
+    return redirect(to, code=303)
+
+
 def notice(title: str, *, category: str = "success") -> None:
     """A sentence shown once, on the next page or beside the next fragment."""
     flash(title, category)

@@ -1,0 +1,43 @@
+"""For every page test: the application, and the three people as signed-in browsers (tests/people.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests import people
+from tests.people import Browser
+from webapp.config import Settings
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    with people.running(settings) as made:
+        yield made
+
+
+@pytest.fixture
+def anyone(app: Flask) -> FlaskClient:
+    """A browser nobody is signed in with."""
+    return app.test_client()
+
+
+@pytest.fixture
+def alice(app: Flask) -> Browser:
+    """Owner of Acme."""
+    return people.newcomer(app, "Alice", owns="Acme")
+
+
+@pytest.fixture
+def bob(app: Flask, alice: Browser) -> Browser:
+    """Member of Acme."""
+    return people.join(people.newcomer(app, "Bob"), alice.workspace_id, "member")
+
+
+@pytest.fixture
+def charlie(app: Flask) -> Browser:
+    """A stranger to Acme, owner of Charlie's Cameras."""
+    return people.newcomer(app, "Charlie", owns="Charlie's Cameras")
