@@ -1,0 +1,354 @@
+"""The only code that opens a connection to a provider. It sends, reads and keeps time; dialects know what bytes mean.
+
+One `requests` session per provider, so that a conversation's next round finds its connection open. A session holds no
+key, follows no redirect and inherits nothing from the environment. The key joins a request's headers as it is sent.
+
+Two limits hold for every call, since a socket's own timeout only sees silence: idle for one read, total for the whole.
+Under gevent they interrupt; in an ordinary thread the socket's timeout and a look at the clock between two reads do what
+they can.
+
+Waking up costs more than reading. So once an answer's text flows, its socket is emptied on a tick that all streams of
+the process share (they wake together); up to its first word, every byte goes through at once.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import gevent
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import (
+    DecodeError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from webapp.llm import sse
+from webapp.llm.blocks import Message, Text
+from webapp.llm.dialects import DIALECTS, Dialect
+from webapp.llm.errors import Fault, Kind, ProviderError
+from webapp.llm.events import Event, Finish, Notice, TextDelta
+from webapp.llm.models import Model, RemoteModel, cheapest, join
+from webapp.llm.providers import Provider
+from webapp.llm.request import HttpCall, ModelRequest
+from webapp.secret import HIDDEN, Secret, scrub
+
+PIECE = 16 * 1024  # bytes a read; a tick's worth of text is about one
+POOL = 512  # open connections kept per provider
+LONGEST_ERROR = 64 * 1024  # bytes of an error answer that are read
+LONGEST_LIST = 8 * 1024 * 1024  # bytes of a page of models
+MOST_PAGES = 20
+SHORT = 20.0  # seconds for a test call or a list of models
+TAIL = 0.25  # seconds to wait for the end of a body that has said everything
+
+_ORGANISATION = re.compile(
+    r"\borg-[A-Za-z0-9]{8,}|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A test call that went well: the model that answered, and how long it took."""
+
+    model: str
+    seconds: float
+
+
+class Client:
+    """Asks providers. Safe to share between greenlets and threads; makes no second try of its own."""
+
+    def __init__(
+        self,
+        *,
+        proxy: str = "",
+        idle_timeout: float = 120.0,
+        total_timeout: float = 900.0,
+        connect_timeout: float = 10.0,
+        tick: float = 0.05,
+    ) -> None:
+        """Seconds all. `proxy` is a URL; without one, connections are direct."""
+        self._proxy = proxy
+        self._idle = idle_timeout
+        self._total = total_timeout
+        self._connect = connect_timeout
+        self._tick = tick
+        self._sessions: dict[str, requests.Session] = {}
+
+    def stream(self, provider: Provider, request: ModelRequest, key: Secret) -> Iterator[Event]:
+        """The events of one answer, ended by its Finish. Raises ProviderError. Closing the generator, or killing the
+        greenlet that reads it, closes the connection at once."""
+        return self._stream(provider, request, key, _Clock(self._idle, self._total))
+
+    def probe(self, provider: Provider, key: Secret) -> Probe:
+        """A smallest real answer from the cheapest model the key may use. Raises ProviderError with the reason why not,
+        after SHORT seconds at the latest."""
+        clock = _Clock(SHORT, SHORT)
+        began = time.monotonic()
+        refusal: ProviderError | None = None
+        for model in self._candidates(provider, key, clock):
+            try:
+                for _ in self._stream(provider, _ping(model), key, clock):
+                    pass
+                return Probe(model, time.monotonic() - began)
+            except ProviderError as error:
+                if error.fault.kind not in (Kind.MODEL_FORBIDDEN, Kind.MODEL_NOT_FOUND):
+                    raise
+                refusal = refusal or error
+        raise refusal or ProviderError(Fault(Kind.MODEL_NOT_FOUND))
+
+    def models(self, provider: Provider, key: Secret) -> list[RemoteModel]:
+        """Every model the key may use, in the provider's order. Raises ProviderError."""
+        return self._models(provider, key, _Clock(SHORT, SHORT))
+
+    def close(self) -> None:
+        """Close the connections that wait for their next use."""
+        for session in self._sessions.values():
+            session.close()
+
+    def _candidates(self, provider: Provider, key: Secret, clock: _Clock) -> list[str]:
+        """Models to test with. A key may chat though it must not list: then it is the one of the provider's record."""
+        listed: list[Model] = []
+        try:
+            listed = join(provider.slug, self._models(provider, key, clock))
+        except ProviderError as error:
+            if error.fault.kind in (Kind.INVALID_KEY, Kind.NETWORK, Kind.TIMEOUT):
+                raise
+        return [m.id for m in cheapest(listed)] or [provider.probe_model]
+
+    def _models(self, provider: Provider, key: Secret, clock: _Clock) -> list[RemoteModel]:
+        dialect = DIALECTS[provider.dialect]
+        found: list[RemoteModel] = []
+        after = ""
+        for _ in range(MOST_PAGES):
+            with self._answer(provider, dialect.models_call(provider, key, after), key, clock) as response:
+                if response.status_code != 200:
+                    raise _refused(dialect, response, clock)
+                page = dialect.read_models(_body(response, clock, LONGEST_LIST))
+            found += page.models
+            after = page.after
+            if not after:
+                break
+        return found
+
+    def _stream(self, provider: Provider, request: ModelRequest, key: Secret, clock: _Clock) -> Iterator[Event]:
+        dialect = DIALECTS[provider.dialect]
+        with self._answer(provider, dialect.call(provider, request, key), key, clock) as response:
+            if response.status_code != 200 or not _is_event_stream(response):
+                raise _refused(dialect, response, clock)
+            pace = _Pace.under(response)
+            for event in dialect.listen(sse.read(_chunks(response, clock))):
+                if isinstance(event, TextDelta):
+                    pace.tick = self._tick
+                yield _scrubbed(event, key)
+            pace.tick = 0.0
+            _finish_reading(response)
+
+    @contextmanager
+    def _answer(self, provider: Provider, call: HttpCall, key: Secret, clock: _Clock) -> Iterator[requests.Response]:
+        """The head of the answer to `call`. However the block ends, the connection is closed or back in the pool, and
+        what is raised is a ProviderError without secrets."""
+        response: requests.Response | None = None
+        try:
+            response = self._send(provider, call, clock)
+            yield response
+        except ProviderError as error:
+            raise ProviderError(_clean(error.fault, key)) from None
+        except (requests.RequestException, HTTPError, UnicodeError) as error:
+            raise ProviderError(_network_fault(error, in_stream=response is not None)) from None
+        finally:
+            if response is not None:
+                response.close()
+
+    def _send(self, provider: Provider, call: HttpCall, clock: _Clock) -> requests.Response:
+        headers = {"accept-encoding": "identity", **call.headers}
+        if call.key is not None:
+            headers[call.key_header] = call.key_prefix + call.key.expose()
+        with clock.running():
+            return self._session(provider).request(
+                call.method,
+                call.url,
+                headers=headers,
+                data=call.body or None,
+                timeout=(min(self._connect, clock.left()), clock.left()),
+                allow_redirects=False,
+                stream=True,
+            )
+
+    def _session(self, provider: Provider) -> requests.Session:
+        found = self._sessions.get(provider.slug)
+        if found is None:
+            found = requests.Session()
+            found.trust_env = False
+            found.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))  # nothing passes from one key to another
+            found.proxies = {"http": self._proxy, "https": self._proxy} if self._proxy else {}
+            for scheme in ("http://", "https://"):
+                found.mount(scheme, HTTPAdapter(pool_connections=2, pool_maxsize=POOL))
+            found = self._sessions.setdefault(provider.slug, found)
+        return found
+
+
+def _ping(model: str) -> ModelRequest:
+    return ModelRequest(model, (Message("user", (Text("ping"),)),), max_output=1)
+
+
+# --- reading ----------------------------------------------------------------------------------------------------
+
+
+class _Clock:
+    """The two limits of one call. `running` interrupts what it wraps when either is reached."""
+
+    def __init__(self, idle: float, total: float) -> None:
+        self._idle = idle
+        self._end = time.monotonic() + total
+
+    def left(self) -> float:
+        """Seconds the next step may take. Raises ProviderError (TIMEOUT) if there are none."""
+        total = self._end - time.monotonic()
+        if total <= 0:
+            raise _late("total")
+        return min(self._idle, total)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        left = self.left()
+        with gevent.Timeout(left, _late("idle" if left == self._idle else "total")):
+            yield
+
+
+def _late(which: str) -> ProviderError:
+    return ProviderError(Fault(Kind.TIMEOUT, code=which))
+
+
+class _Pace(io.RawIOBase):
+    """Stands between a response's reader and its socket. With a `tick` set, it lets the socket fill until the next
+    multiple of it on the process's clock before it asks for more, so that all streams wake in the same moment."""
+
+    def __init__(self, socket: io.BufferedReader) -> None:
+        self._socket = socket
+        self.tick = 0.0
+
+    @staticmethod
+    def under(response: requests.Response) -> _Pace:
+        """A pace put under the reader of `response` (http.client's, the one place where its bytes come from)."""
+        reader: Any = response.raw._original_response
+        pace = _Pace(reader.fp)
+        reader.fp = io.BufferedReader(pace, PIECE)
+        return pace
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self.tick:
+            gevent.sleep(self.tick - time.monotonic() % self.tick)
+        return self._socket.readinto1(buffer)
+
+    def close(self) -> None:
+        self._socket.close()
+        super().close()
+
+
+def _chunks(response: requests.Response, clock: _Clock) -> Iterator[bytes]:
+    """The body as it comes. `read1` alone is immediate for chunked, close-delimited and compressed bodies alike."""
+    while True:
+        with clock.running():
+            data = response.raw.read1(PIECE, decode_content=True)
+        if not data:
+            return
+        yield data
+
+
+def _body(response: requests.Response, clock: _Clock, longest: int) -> bytes:
+    """At most about `longest` bytes of a body that is no stream."""
+    body = bytearray()
+    for data in _chunks(response, clock):
+        body += data
+        if len(body) >= longest:
+            break
+    return bytes(body[:longest])
+
+
+def _finish_reading(response: requests.Response) -> None:
+    """Read the end of a body after its last event: only then may another call use the connection."""
+    try:
+        for _ in _chunks(response, _Clock(TAIL, TAIL)):
+            pass
+    except (HTTPError, ProviderError):
+        return  # everything was said; the connection is closed instead
+
+
+def _is_event_stream(response: requests.Response) -> bool:
+    return response.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/event-stream"
+
+
+def _refused(dialect: Dialect, response: requests.Response, clock: _Clock) -> ProviderError:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return dialect.fail(response.status_code, headers, _body(response, clock, LONGEST_ERROR))
+
+
+# --- faults -----------------------------------------------------------------------------------------------------
+
+
+def _clean(fault: Fault, key: Secret) -> Fault:
+    """`fault` without the key and without the ids of the customer's organisation, which providers like to repeat."""
+
+    def hide(words: str) -> str:
+        return _ORGANISATION.sub(HIDDEN, scrub(words, key))
+
+    return replace(fault, message=hide(fault.message), code=hide(fault.code), request_id=hide(fault.request_id))
+
+
+def _scrubbed(event: Event, key: Secret) -> Event:
+    if isinstance(event, Finish | Notice) and event.detail:
+        return replace(event, detail=scrub(event.detail, key))
+    return event
+
+
+def _network_fault(error: Exception, *, in_stream: bool) -> Fault:
+    """What failed below HTTP, in one word (`code`); the library's own text may hold addresses and headers."""
+    cause = _innermost(error)
+    match cause:
+        case requests.ConnectTimeout():
+            return Fault(Kind.TIMEOUT, code="connect", retryable=True)
+        case requests.ReadTimeout() | ReadTimeoutError():
+            return Fault(Kind.TIMEOUT, code="idle", in_stream=in_stream)
+        case requests.exceptions.SSLError() | SSLError():
+            return Fault(Kind.NETWORK, code="tls", in_stream=in_stream)
+        case requests.exceptions.ProxyError():
+            return Fault(Kind.NETWORK, code="proxy")
+        case NameResolutionError():
+            return Fault(Kind.NETWORK, code="dns", retryable=True)
+        case NewConnectionError():
+            return Fault(Kind.NETWORK, code="refused", retryable=True)
+        case DecodeError():
+            return Fault(Kind.PROTOCOL, code="encoding", in_stream=in_stream)
+        case ProtocolError() if in_stream:
+            return Fault(Kind.TRUNCATED, in_stream=True, retryable=True)
+        case requests.exceptions.InvalidHeader() | UnicodeError():
+            return Fault(Kind.INVALID_KEY, code="characters")  # a key with characters that no header can carry
+        case (
+            requests.exceptions.InvalidURL() | requests.exceptions.InvalidSchema() | requests.exceptions.MissingSchema()
+        ):
+            return Fault(Kind.PROTOCOL, code="address")
+    return Fault(Kind.NETWORK, code="reset", retryable=True, in_stream=in_stream)
+
+
+def _innermost(error: Exception) -> Exception:
+    """requests wraps urllib3's MaxRetryError, which wraps what happened."""
+    if isinstance(error, requests.ConnectionError) and type(error) is requests.ConnectionError and error.args:
+        wrapped = error.args[0]
+        reason = getattr(wrapped, "reason", None)
+        return reason if isinstance(reason, Exception) else wrapped if isinstance(wrapped, Exception) else error
+    return error

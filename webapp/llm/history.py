@@ -1,0 +1,92 @@
+"""History made fit to send, whatever the dialect: a conversation as stored is cut, switches models, has loose ends.
+
+What every provider wants: roles alternate and the last message is the user's; each tool call is answered in the next
+message, each answer follows its call, and answers come first in their message; nothing is empty; opaque parts go only to
+the dialect that wrote them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import islice, takewhile
+
+from webapp.llm.blocks import Block, Message, Text, Thinking, ToolResult, ToolUse
+
+CANCELLED = "cancelled: this call was never run"
+GO_ON = Message("user", (Text("Continue."),))
+
+
+def replayable(messages: Sequence[Message], dialect: str, *, drop_thinking: bool = False) -> tuple[Message, ...]:
+    """`messages` as they may be sent in `dialect`. `drop_thinking` leaves out the reasoning of earlier turns; that of
+    the turn which is still running stays, since its tool calls belong to it."""
+    running = _first_of_running_turn(messages)
+    cleaned = [
+        _clean(message, dialect, keep_thinking=not drop_thinking or number > running)
+        for number, message in enumerate(messages)
+    ]
+    merged = _merge(_answer_calls(cleaned))
+    if not merged or merged[-1].role == "assistant":
+        merged.append(GO_ON)
+    return tuple(merged)
+
+
+def _first_of_running_turn(messages: Sequence[Message]) -> int:
+    """The number of the last message in which a person says something."""
+    said = [n for n, m in enumerate(messages) if m.role == "user" and not _only_results(m)]
+    return said[-1] if said else -1
+
+
+def _only_results(message: Message) -> bool:
+    return all(isinstance(b, ToolResult) for b in message.blocks)
+
+
+def _clean(message: Message, dialect: str, *, keep_thinking: bool) -> Message:
+    own = message.dialect == dialect
+    kept: list[Block] = []
+    for block in message.blocks:
+        match block:
+            case Thinking(_, opaque):
+                if own and opaque is not None and keep_thinking:
+                    kept.append(block)
+            case Text(text):
+                if text.strip():
+                    kept.append(block if own else replace(block, opaque=None))
+            case ToolUse():
+                kept.append(block if own else replace(block, opaque=None))
+            case _:
+                kept.append(block)
+    return replace(message, blocks=tuple(kept))
+
+
+def _answer_calls(messages: Sequence[Message]) -> list[Message]:
+    """Every call answered once, right after it, with a cancellation where nobody did. Answers to nothing are gone."""
+    made: list[Message] = []
+    for number, message in enumerate(messages):
+        said = tuple(b for b in message.blocks if not isinstance(b, ToolResult))
+        calls = [b.id for b in said if isinstance(b, ToolUse)]
+        made.append(replace(message, blocks=said))
+        if calls:
+            made.append(Message("user", _results(calls, islice(messages, number + 1, None))))
+    return made
+
+
+def _results(calls: Sequence[str], later: Iterable[Message]) -> tuple[ToolResult, ...]:
+    """The answers found before the next calls (ids need only be unique within one message)."""
+    given: dict[str, ToolResult] = {}
+    for block in takewhile(lambda b: not isinstance(b, ToolUse), (b for m in later for b in m.blocks)):
+        if isinstance(block, ToolResult):
+            given.setdefault(block.tool_use_id, block)
+    return tuple(given.get(call) or ToolResult(call, CANCELLED, is_error=True) for call in calls)
+
+
+def _merge(messages: Iterable[Message]) -> list[Message]:
+    merged: list[Message] = []
+    for message in messages:
+        if not message.blocks:
+            continue
+        if merged and merged[-1].role == message.role:
+            merged[-1] = replace(merged[-1], blocks=merged[-1].blocks + message.blocks)
+        else:
+            merged.append(message)
+    return merged
