@@ -1,7 +1,311 @@
-"""Placeholder until its page lands."""
+"""Settings › AI providers: a card for each provider, through all its states; and the audit page. Sealing: vault.
+
+A key is read once, from the form that posts it, tested by a real call, and kept only if that call succeeds. No page,
+in no state, is given a key to show: templates/providers/_card.html draws a Card, and a Card holds none.
+"""
 
 from __future__ import annotations
 
-from flask import Blueprint
+import re
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.local import LocalProxy
+
+from webapp import audit
+from webapp.accounts import RIGHTS, Right, Scope, members, throttle
+from webapp.errors import Link, not_found
+from webapp.llm.errors import Fault, Kind, ProviderError, explain
+from webapp.llm.providers import Provider
+from webapp.pages import web
+from webapp.secret import Secret, scrub
+from webapp.vault import byok
+from webapp.vault.byok import CardRow
 
 bp = Blueprint("providers", __name__)
+
+State = Literal["idle", "form", "connected", "rejected", "attention"]
+
+KEY = re.compile(r"[\x21-\x7e]{16,512}")
+LINE_BREAKS = re.compile("[\r\n\t\u2028\u2029]")  # a terminal wraps a long key; inside of one they mean nothing
+INVISIBLE = re.compile("[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
+BEARER = re.compile(r"^bearer\s+", re.IGNORECASE)
+TESTS, PER = 20, 600  # keys tested for one workspace in ten minutes
+AUDIT_PAGE = 50
+LAST_ID = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a key was not kept, or needs attention: our words, then the provider's own, and where to go."""
+
+    title: str
+    hint: str
+    said: str = ""
+    status: int = 0
+    link: Link | None = None
+
+
+@dataclass(frozen=True)
+class Card:
+    """Everything the partial shows. `label` is what the form holds: what was typed, or what the key is called now."""
+
+    provider: Provider
+    state: State
+    may_change: bool
+    key: CardRow | None = None
+    label: str = ""
+    trouble: Trouble | None = None
+
+
+# --- pages ------------------------------------------------------------------------------------------------------
+
+
+@bp.get("/settings")
+@web.within(Right.READ)
+def settings(scope: Scope) -> ResponseReturnValue:
+    return redirect(url_for("providers.index"))
+
+
+@bp.get("/settings/providers")
+@web.within(Right.READ)
+def index(scope: Scope) -> ResponseReturnValue:
+    return _page(scope)
+
+
+@bp.get("/settings/providers/<slug>")
+@web.within(Right.READ)
+def show(scope: Scope, slug: str) -> ResponseReturnValue:
+    """The card as it rests: what Cancel asks for."""
+    card = _resting(scope, _provider(slug))
+    if web.is_htmx():
+        return render_template("providers/_card.html", card=card)
+    return redirect(_place(card.provider))
+
+
+@bp.get("/settings/providers/<slug>/connect")
+@web.within(Right.MANAGE_KEYS)
+def form(scope: Scope, slug: str) -> ResponseReturnValue:
+    return _card_or_page(scope, replace(_resting(scope, _provider(slug)), state="form"))
+
+
+@bp.post("/settings/providers/<slug>/connect")
+@web.within(Right.MANAGE_KEYS)
+def connect(scope: Scope, slug: str) -> ResponseReturnValue:
+    """Test the key with no transaction open, then keep it in one."""
+    provider = _provider(slug)
+    key, label = pasted(request.form.get("key", "")), web.typed("label")[: byok.LABEL_LENGTH]
+    secret = Secret(key)
+    if trouble := paste_trouble(provider, key) or _label_trouble(label, secret):
+        return _rejected(scope, provider, scrub(label, secret), trouble)
+    _count_test(scope)
+    try:
+        probe = web.parts().client.probe(provider, secret)
+    except ProviderError as refused:
+        odd = not key.startswith(provider.key_prefix)
+        return _rejected(scope, provider, label, _told(provider, refused.fault, looks_odd=odd))
+    with web.database().begin() as db:
+        byok.connect(scope, db, web.parts().keyring, provider.slug, secret, label)
+    web.notice(f"{provider.name} is connected. {probe.model} answered in {probe.seconds:.1f} s.")
+    return _changed(scope, provider)
+
+
+@bp.post("/settings/providers/<slug>/disconnect")
+@web.within(Right.MANAGE_KEYS)
+def disconnect(scope: Scope, slug: str) -> ResponseReturnValue:
+    provider = _provider(slug)
+    with web.database().begin() as db:
+        gone = byok.disconnect(scope, db, provider.slug)
+    if gone:
+        still = "" if provider.demo else f" The key stays valid at {provider.name} until you revoke it there."
+        web.notice(f"{provider.name} is disconnected.{still}")
+    return _changed(scope, provider)
+
+
+@bp.get("/settings/audit")
+@web.within(Right.READ)
+def log(scope: Scope) -> ResponseReturnValue:
+    before = request.args.get("before", type=int)
+    with web.database().begin() as db:
+        found = audit.entries(scope, db, before=min(before, LAST_ID) if before else None, limit=AUDIT_PAGE + 1)
+    shown = found[:AUDIT_PAGE]
+    older = shown[-1].id if len(found) > AUDIT_PAGE else None
+    return render_template(
+        "providers/audit.html", entries=[(e, deed(e)) for e in shown], older=older, newest=not before
+    )
+
+
+# --- the key as it was pasted -----------------------------------------------------------------------------------
+
+
+def pasted(text: str) -> str:
+    """The key in a paste: without line breaks, invisible characters, outer quotes and space, and a leading "Bearer"."""
+    text = INVISIBLE.sub("", LINE_BREAKS.sub("", text)).strip().strip(QUOTES).strip()
+    return BEARER.sub("", text).strip().strip(QUOTES)
+
+
+def paste_trouble(provider: Provider, key: str) -> Trouble | None:
+    """What is wrong with the key before anybody is asked: not a key at all, or a known wrong kind of one."""
+    create = Link(f"Create a key at {provider.name}", provider.keys_url) if provider.keys_url else None
+    if not key:
+        return Trouble("Paste a key first", f"It looks like {provider.key_hint}", link=create)
+    for wrong in provider.wrong_keys:
+        if key.startswith(wrong.prefix):
+            return Trouble("This is the wrong kind of key", wrong.says, link=create)
+    if not KEY.fullmatch(key):
+        return Trouble(
+            "This is not an API key",
+            f"A key is 16 to 512 letters, digits and signs without spaces. It looks like {provider.key_hint}",
+            link=create,
+        )
+    return None
+
+
+def _label_trouble(label: str, secret: Secret) -> Trouble | None:
+    if scrub(label, secret) == label:
+        return None
+    return Trouble("The label holds a key", "Labels are shown to everyone here. Paste the key into its own field.")
+
+
+def _told(provider: Provider, fault: Fault, *, looks_odd: bool = False) -> Trouble:
+    """The fault in our words, the provider's beside them. Of a key that looks odd, a refusal says so."""
+    words = explain(fault, provider.name)
+    hint = words.hint
+    if looks_odd and fault.kind is Kind.INVALID_KEY:
+        hint = f"{hint} A key of {provider.name} usually starts with {provider.key_prefix}"
+    return Trouble(words.title, hint, fault.message, fault.status, _remedy(provider, fault))
+
+
+def _remedy(provider: Provider, fault: Fault) -> Link | None:
+    match fault.kind:
+        case Kind.INVALID_KEY | Kind.KEY_FORBIDDEN if provider.keys_url:
+            return Link(f"Keys at {provider.name}", provider.keys_url)
+        case Kind.NO_CREDIT if provider.billing_url:
+            return Link(f"Billing at {provider.name}", provider.billing_url)
+    return None
+
+
+def _count_test(scope: Scope) -> None:
+    """Our address must not become a way to try out keys. Raises a 429 UserError."""
+    with web.database().begin() as db:
+        throttle(db, f"key-test:{scope.workspace_id}", TESTS, PER)
+
+
+# --- cards ------------------------------------------------------------------------------------------------------
+
+
+def _provider(slug: str) -> Provider:
+    found = web.parts().providers.get(slug)
+    if found is None:
+        raise not_found()
+    return found
+
+
+def _place(provider: Provider) -> str:
+    return url_for("providers.index", _anchor=f"provider-{provider.slug}")
+
+
+def _at_rest(scope: Scope, provider: Provider, key: CardRow | None) -> Card:
+    may_change = scope.may(Right.MANAGE_KEYS)
+    if key is None:
+        return Card(provider, "idle", may_change)
+    trouble = _told(provider, key.fault) if key.fault else None
+    return Card(provider, key.status, may_change, key, key.label, trouble)
+
+
+def _resting(scope: Scope, provider: Provider) -> Card:
+    return _at_rest(scope, provider, _keys(scope).get(provider.slug))
+
+
+def _keys(scope: Scope) -> dict[str, CardRow]:
+    with web.database().begin() as db:
+        return {row.provider: row for row in byok.cards(scope, db)}
+
+
+def _rejected(scope: Scope, provider: Provider, label: str, trouble: Trouble) -> ResponseReturnValue:
+    card = replace(_resting(scope, provider), state="rejected", label=label, trouble=trouble)
+    return _card_or_page(scope, card, status=422)
+
+
+def _card_or_page(scope: Scope, card: Card, *, status: int = 200) -> ResponseReturnValue:
+    if web.is_htmx():
+        return render_template("providers/_card.html", card=card), status
+    return _page(scope, card), status
+
+
+def _changed(scope: Scope, provider: Provider) -> ResponseReturnValue:
+    """The card as it is now; for htmx with the notice and the banner beside it."""
+    if web.is_htmx():
+        return render_template("providers/_changed.html", card=_resting(scope, provider))
+    return redirect(_place(provider), 303)
+
+
+def _page(scope: Scope, instead: Card | None = None) -> str:
+    """All cards, one of them as given."""
+    keys = _keys(scope)
+    cards = [_at_rest(scope, provider, keys.get(slug)) for slug, provider in web.parts().providers.items()]
+    if instead is not None:
+        cards = [instead if card.provider == instead.provider else card for card in cards]
+    return render_template("providers/index.html", cards=cards, keepers=_keepers(scope))
+
+
+def _keepers(scope: Scope) -> list[str]:
+    """The names of who may change keys, for those who may not."""
+    if scope.may(Right.MANAGE_KEYS):
+        return []
+    with web.database().begin() as db:
+        return [member.name for member in members.listed(scope, db) if Right.MANAGE_KEYS in RIGHTS[member.role]]
+
+
+# --- the banner on every page -----------------------------------------------------------------------------------
+
+
+@bp.app_context_processor
+def banner() -> dict[str, Any]:
+    """`attention` for every template: the refused keys of the workspace, read when looked at."""
+    return {"attention": LocalProxy(_attention)}
+
+
+def _attention() -> list[dict[str, str]]:
+    scope = web.scope_shown()
+    if scope is None:
+        return []
+    with web.database().begin() as db:
+        rows = byok.attention(scope, db)
+    return [_banner_line(row) for row in rows if row.fault]
+
+
+def _banner_line(row: CardRow) -> dict[str, str]:
+    provider = web.parts().providers.get(row.provider)
+    name = provider.name if provider else row.provider
+    return {"provider": name, "fault": explain(row.fault, name).hint if row.fault else ""}
+
+
+# --- the audit page ---------------------------------------------------------------------------------------------
+
+DEEDS: dict[str, str] = {
+    "key.connected": "connected a key for {provider}",
+    "key.replaced": "replaced the key for {provider}",
+    "key.revoked": "disconnected {provider}",
+    "member.invited": "made an invitation as {role}",
+    "member.invitation_revoked": "withdrew an invitation as {role}",
+    "member.joined": "joined as {role}",
+    "member.role_changed": "changed {subject} from {was} to {role}",
+    "member.removed": "removed {subject}",
+    "workspace.created": "created the workspace {subject}",
+    "workspace.renamed": "renamed the workspace from {was} to {subject}",
+    "workspace.deleted": "deleted the workspace",
+}
+
+
+def deed(entry: audit.Entry) -> str:
+    """What was done, as the end of a sentence that begins with a name."""
+    provider = web.parts().providers.get(entry.subject)
+    known = {**entry.details, "subject": entry.subject, "provider": provider.name if provider else entry.subject}
+    if entry.action == "member.removed" and entry.details.get("left"):
+        return "left the workspace"
+    sentence = DEEDS.get(entry.action)
+    return sentence.format_map(known) if sentence else f"{entry.action} {entry.subject}".strip()

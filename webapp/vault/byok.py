@@ -166,6 +166,8 @@ def connect(scope: Scope, db: Session, keyring: Keyring, provider: str, secret: 
     row.sealed = keyring.seal(secret, _place(row))
     db.add(row)
     db.flush()
+    if old is not None:
+        db.execute(update(ByokKey).where(ByokKey.id == old.id).values(replaced_by=row.id))
     _record(scope, db, "key.replaced" if old else "key.connected", row)
     return row.id
 
@@ -191,20 +193,14 @@ def revoke_all(scope: Scope, db: Session) -> int:
 
 def mark_refused(scope: Scope, db: Session, key_id: uuid.UUID, fault: Fault) -> None:
     """The provider refused the key: it needs attention. Nothing happens to a key that is no longer active."""
-    _set_fault(scope, db, key_id, fault)
+    refused = update(ByokKey).where(*_active(scope), ByokKey.id == key_id)
+    db.execute(refused.values(fault=fault.to_json(), fault_at=func.now()))
 
 
 def clear_refused(scope: Scope, db: Session, key_id: uuid.UUID) -> None:
     """The provider accepted the key again."""
-    _set_fault(scope, db, key_id, None)
-
-
-def _set_fault(scope: Scope, db: Session, key_id: uuid.UUID, fault: Fault | None) -> None:
-    db.execute(
-        update(ByokKey)
-        .where(*_active(scope), ByokKey.id == key_id)
-        .values(fault=fault.to_json() if fault else None, fault_at=func.now() if fault else None)
-    )
+    accepted = update(ByokKey).where(*_active(scope), ByokKey.id == key_id, ByokKey.fault.is_not(None))
+    db.execute(accepted.values(fault=None, fault_at=None))
 
 
 def _revoke(scope: Scope, db: Session, row: ByokKey) -> None:
