@@ -34,7 +34,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
     parts = app.extensions["parts"] = assemble(settings)
     app.secret_key, *app.config["SECRET_KEY_FALLBACKS"] = parts.keyring.subkeys("flask session")
-    app.jinja_env.globals.update(product_name=settings.product_name, static_url=web.static_url)
+    app.jinja_env.globals.update(
+        product_name=settings.product_name, static_url=web.static_url, catalogue=parts.providers
+    )
     auth.install(LoginManager(app))
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

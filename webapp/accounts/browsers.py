@@ -93,6 +93,11 @@ def find(db: Session, token: str) -> Visitor | None:
     return Visitor(user.id, user.name, user.email, user.theme, session_id, workspace_id)
 
 
+def lives(db: Session, session_id: uuid.UUID) -> bool:
+    """Whether the session is still good: not signed out, revoked, idle or expired."""
+    return db.scalar(select(UserSession.id).where(UserSession.id == session_id, _alive())) is not None
+
+
 def look_at(db: Session, session_id: uuid.UUID, workspace_id: uuid.UUID | None) -> None:
     """Make it the session's current workspace. The caller has entered it."""
     db.execute(update(UserSession).where(UserSession.id == session_id).values(workspace_id=workspace_id))

@@ -121,11 +121,13 @@ def rename(scope: Scope, db: Session, session_id: uuid.UUID, title: str) -> Sess
 
 
 def delete_session(scope: Scope, db: Session, session_id: uuid.UUID) -> list[uuid.UUID]:
-    """Hide the session; the live turns to stop are returned."""
+    """Hide the session and stop what still runs in it; the live turns are returned."""
     session(scope, db, session_id)
+    live = list(db.scalars(select(ChatTurn.id).where(ChatTurn.session_id == session_id, ChatTurn.state.in_(LIVE))))
+    for turn_id in live:
+        request_stop(scope, db, turn_id)
     db.execute(update(ChatSession).where(ChatSession.id == session_id).values(deleted_at=func.now()))
-    live = select(ChatTurn.id).where(ChatTurn.session_id == session_id, ChatTurn.state.in_(LIVE))
-    return list(db.scalars(live))
+    return live
 
 
 def _mine(scope: Scope) -> tuple[ColumnElement[bool], ...]:
@@ -274,9 +276,7 @@ def turn(scope: Scope, db: Session, turn_id: uuid.UUID) -> TurnView:
 
 def _messages_by_turn(db: Session, turn_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[Message]]:
     query = (
-        select(ChatMessage)
-        .where(ChatMessage.turn_id.in_(turn_ids))
-        .order_by(ChatMessage.turn_id, ChatMessage.position)
+        select(ChatMessage).where(ChatMessage.turn_id.in_(turn_ids)).order_by(ChatMessage.turn_id, ChatMessage.position)
     )
     found: dict[uuid.UUID, list[Message]] = {}
     for row in db.scalars(query):
@@ -398,6 +398,11 @@ def request_stop(scope: Scope, db: Session, turn_id: uuid.UUID) -> None:
         .where(ChatTurn.id == turn_id, ChatTurn.state.in_(LIVE), ChatTurn.stop_requested_at.is_(None))
         .values(stop_requested_at=func.now())
     )
+    tell_stop(db, turn_id)
+
+
+def tell_stop(db: Session, turn_id: uuid.UUID) -> None:
+    """To whichever process runs the turn, on this commit: stop it."""
     db.execute(text("select pg_notify('turn_control', :what)"), {"what": f"stop:{turn_id}"})
 
 
@@ -459,4 +464,3 @@ def sweep_log(db: Session) -> None:
     """Drop the events of turns that ended a while ago: their messages tell it all."""
     ended = select(ChatTurn.id).where(ChatTurn.ended_at < func.now() - text(f"interval '{KEEP_LOG} seconds'"))
     db.execute(delete(TurnEventRow).where(TurnEventRow.turn_id.in_(ended)))
-

@@ -1,7 +1,486 @@
-"""Placeholder until its page lands."""
+"""The chat pages: sessions, the transcript, sending, stopping, the model picker, and the stream of a live turn."""
 
 from __future__ import annotations
 
-from flask import Blueprint
+import html
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from flask import Blueprint, Response, redirect, render_template, request, stream_with_context, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from webapp.accounts import Right, Scope, browsers, enter
+from webapp.chat import picker, transcript
+from webapp.chat.events import Cause
+from webapp.chat.picker import Group, Pick
+from webapp.chat.runner import Job
+from webapp.chat.transcript import Asking, SessionRow, TurnView
+from webapp.errors import Link, UserError
+from webapp.llm.errors import Kind, explain
+from webapp.llm.events import FinishReason, Usage
+from webapp.pages import frames, stream, web
+from webapp.pages.richtext import render as rich_text
+from webapp.vault import byok
 
 bp = Blueprint("chat", __name__)
+
+SHOWN_MODELS = 60  # rows of the picker; typing narrows the rest
+
+SUGGESTIONS = (
+    ("bar-chart", "Explain ROAS, MER and CPA in a short table, with when to use which."),
+    ("megaphone", "Write three headlines for a summer sale of running shoes, under 30 characters each."),
+    ("search", "Which questions should I ask before raising a campaign's budget by 30 %?"),
+    ("wrench", "Write a SQL query for weekly spend and revenue by channel."),
+)
+
+
+# --- pages ------------------------------------------------------------------------------------------------------
+
+
+@bp.get("/chat")
+@web.within(Right.READ)
+def index(scope: Scope) -> ResponseReturnValue:
+    return _page(scope, None)
+
+
+@bp.get("/chat/<uuid:session_id>")
+@web.within(Right.READ)
+def show(scope: Scope, session_id: uuid.UUID) -> ResponseReturnValue:
+    return _page(scope, session_id)
+
+
+def _page(scope: Scope, session_id: uuid.UUID | None, *, error: str = "", status: int = 200) -> ResponseReturnValue:
+    with web.database().begin() as db:
+        session = transcript.session(scope, db, session_id) if session_id else None
+        turns = transcript.turns(scope, db, session.id) if session else []
+        context = _around(scope, db, session)
+    _refresh_stale(scope, context["groups"])
+    live = next((t.id for t in turns if t.live), None)
+    draft = request.form.get("text", "") if error else request.args.get("draft", "")
+    page = render_template(
+        "chat/index.html", turns=turns, live_turn=live, error=error, draft=draft, suggestions=SUGGESTIONS, **context
+    )
+    return page, status
+
+
+def _around(scope: Scope, db: Any, session: SessionRow | None) -> dict[str, Any]:
+    """What stands around the transcript: the side list, the picker, whether one can write."""
+    groups = picker.groups(scope, db, web.parts().providers)
+    pick = picker.current(scope, db, groups, session.provider if session else "", session.model if session else "")
+    return {
+        "session": session,
+        "session_id": session.id if session else None,
+        "sessions": transcript.sessions(scope, db),
+        "groups": _shortened(groups),
+        "more": max(0, sum(len(g.picks) for g in groups) - SHOWN_MODELS),
+        "pick": pick,
+        "ready": pick is not None and scope.may(Right.CHAT),
+        "renaming": None,
+    }
+
+
+def _shortened(groups: Sequence[Group]) -> list[Group]:
+    room, kept = SHOWN_MODELS, []
+    for group in groups:
+        kept.append(replace(group, picks=group.picks[:room]))
+        room = max(0, room - len(group.picks))
+    return kept
+
+
+def _refresh_stale(scope: Scope, groups: Iterable[Group]) -> None:
+    for group in groups:
+        if group.stale:
+            web.parts().runner.refresh_models(scope, group.key)
+
+
+# --- asking -----------------------------------------------------------------------------------------------------
+
+
+@bp.post("/chat/send")
+@web.within(Right.CHAT)
+def send(scope: Scope) -> ResponseReturnValue:
+    """Store the question, start the turn, answer with its fragment. Sending twice with one request id asks once."""
+    session_id = _uuid_field("session_id")
+    runner = web.parts().runner
+    try:
+        with web.database().begin() as db:
+            pick = _pick(scope, db, session_id)
+            asking = Asking(
+                request_id=_uuid_field("request_id") or uuid.uuid4(),
+                text=request.form.get("text", "").replace("\r\n", "\n"),
+                provider=pick.provider.slug,
+                model=pick.model.id,
+                key_id=pick.key.id,
+                key_label=pick.key.label,
+            )
+            ref, fresh = transcript.open_turn(scope, db, session_id, asking, runner.owner)
+    except UserError as error:
+        if web.is_htmx() or error.status not in (409, 422):
+            raise
+        return _page(scope, session_id, error=f"{error.title}. {error.hint}", status=error.status)
+    if fresh:
+        runner.submit(Job(scope, ref, pick.provider, pick.model.id, pick.key))
+    to = url_for("chat.show", session_id=ref.session_id)
+    if not web.is_htmx():
+        return redirect(f"{to}#turn-{ref.id}", code=303)
+    if not fresh:
+        return Response(status=204, headers={"HX-Redirect": to})
+    return _sent(scope, ref.id, to, first=session_id is None)
+
+
+def _pick(scope: Scope, db: Any, session_id: uuid.UUID | None) -> Pick:
+    """The model of the form, else of the session, else of the workspace. Raises UserError without a connected key."""
+    groups = picker.groups(scope, db, web.parts().providers)
+    if not groups:
+        raise UserError(
+            "No provider is connected",
+            "Connect a key first.",
+            link=Link("AI providers", url_for("providers.index")),
+            status=409,
+        )
+    named = request.form.get("model", "")
+    if named:
+        pick = picker.must_find(groups, named)
+        picker.choose(scope, db, pick)
+        return pick
+    session = transcript.session(scope, db, session_id) if session_id else None
+    pick_or_none = picker.current(
+        scope, db, groups, session.provider if session else "", session.model if session else ""
+    )
+    if pick_or_none is None:
+        raise UserError(
+            "The model list is not here yet",
+            "The provider has not answered with its models. Try again in a moment, or test the key again.",
+            link=Link("AI providers", url_for("providers.index")),
+            status=409,
+        )
+    return pick_or_none
+
+
+def _sent(scope: Scope, turn_id: uuid.UUID, to: str, *, first: bool) -> ResponseReturnValue:
+    with web.database().begin() as db:
+        turn = transcript.turn(scope, db, turn_id)
+        context = _around(scope, db, transcript.session(scope, db, turn.session_id))
+    page = render_template("chat/_sent.html", turn=turn, live_turn=turn.id, first=first, **context)
+    return Response(page, headers={"HX-Push-Url": to} if first else {})
+
+
+@bp.post("/chat/turns/<uuid:turn_id>/stop")
+@web.within(Right.CHAT)
+def stop(scope: Scope, turn_id: uuid.UUID) -> ResponseReturnValue:
+    """Ask the turn to stop, on whichever worker it runs. The stream brings the end."""
+    with web.database().begin() as db:
+        transcript.request_stop(scope, db, turn_id)
+        session_id = transcript.turn(scope, db, turn_id).session_id
+    web.parts().runner.stop(turn_id)
+    if web.is_htmx():
+        return Response(status=204)
+    return redirect(url_for("chat.show", session_id=session_id), code=303)
+
+
+def _uuid_field(name: str) -> uuid.UUID | None:
+    value = request.form.get(name, "")
+    return web.uuid_or_404(value) if value else None
+
+
+# --- sessions ---------------------------------------------------------------------------------------------------
+
+
+@bp.get("/chat/<uuid:session_id>/rename")
+@web.within(Right.CHAT)
+def rename_form(scope: Scope, session_id: uuid.UUID) -> ResponseReturnValue:
+    return _renamed(scope, session_id, renaming=session_id, shown="shown" in request.args)
+
+
+@bp.post("/chat/<uuid:session_id>/rename", endpoint="rename")
+@web.within(Right.CHAT)
+def rename(scope: Scope, session_id: uuid.UUID) -> ResponseReturnValue:
+    with web.database().begin() as db:
+        transcript.rename(scope, db, session_id, request.form.get("title", ""))
+    if not web.is_htmx():
+        return redirect(url_for("chat.show", session_id=session_id), code=303)
+    return _renamed(scope, session_id, renaming=None, shown="shown" in request.form)
+
+
+def _renamed(scope: Scope, session_id: uuid.UUID, *, renaming: uuid.UUID | None, shown: bool) -> ResponseReturnValue:
+    with web.database().begin() as db:
+        row = transcript.session(scope, db, session_id)
+        context = _around(scope, db, row)
+    context["renaming"] = renaming
+    if not web.is_htmx():
+        return render_template("chat/index.html", turns=[], live_turn=None, suggestions=SUGGESTIONS, **context)
+    context["session"] = row if shown else None
+    fragment = render_template("chat/_session.html", row=row, **context)
+    if shown and renaming is None:
+        fragment += frames.partial("chat-title", frames.REPLACE, render_template("chat/_title.html", session=row))
+    return fragment
+
+
+@bp.post("/chat/<uuid:session_id>/delete")
+@web.within(Right.CHAT)
+def delete(scope: Scope, session_id: uuid.UUID) -> ResponseReturnValue:
+    with web.database().begin() as db:
+        title = transcript.session(scope, db, session_id).title
+        live = transcript.delete_session(scope, db, session_id)
+    for turn_id in live:
+        web.parts().runner.stop(turn_id)
+    web.notice(f"“{title}” was deleted.")
+    return redirect(url_for("chat.index"), code=303)
+
+
+# --- the picker -------------------------------------------------------------------------------------------------
+
+
+@bp.get("/chat/models")
+@web.within(Right.READ)
+def models(scope: Scope) -> ResponseReturnValue:
+    """The picker's list, narrowed to what holds every typed word."""
+    words = request.args.get("q", "").lower().split()
+    with web.database().begin() as db:
+        groups = picker.groups(scope, db, web.parts().providers)
+        pick = picker.current(scope, db, groups)
+    found = [replace(g, picks=tuple(p for p in g.picks if _holds(p, words))) for g in groups]
+    more = max(0, sum(len(g.picks) for g in found) - SHOWN_MODELS)
+    return render_template("chat/_models.html", groups=_shortened(found), pick=pick, more=more)
+
+
+def _holds(pick: Pick, words: Sequence[str]) -> bool:
+    text = f"{pick.provider.name} {pick.model.name} {pick.model.id}".lower()
+    return all(word in text for word in words)
+
+
+@bp.post("/chat/model")
+@web.within(Right.CHAT)
+def choose(scope: Scope) -> ResponseReturnValue:
+    """Remember a model for the workspace."""
+    with web.database().begin() as db:
+        groups = picker.groups(scope, db, web.parts().providers)
+        pick = picker.must_find(groups, request.form.get("model", ""))
+        picker.choose(scope, db, pick)
+    if not web.is_htmx():
+        return redirect(url_for("chat.index"), code=303)
+    return render_template("chat/_picked.html", pick=pick)
+
+
+# --- the stream -------------------------------------------------------------------------------------------------
+
+
+def open_to_readers(view: Any) -> Any:
+    """A policy of its own: always 200 and an event stream, since hx-sse asks again without end on anything else."""
+    view.policy = "stream"
+    return view
+
+
+@bp.get("/chat/turns/<uuid:turn_id>/stream", endpoint="stream")
+@open_to_readers
+def stream_turn(turn_id: uuid.UUID) -> ResponseReturnValue:
+    """The frames of a turn. Who may not see it, or no longer, gets one frame that takes the connection away."""
+    scope = _reader()
+    turn = _visible(scope, turn_id) if scope else None
+    if scope is None or turn is None:
+        return _event_stream(iter([stream.gone(turn_id)]))
+    if not turn.live:
+        return _event_stream(iter([_final(scope, turn_id)]))
+    provider = web.parts().providers.get(turn.provider)
+    return _event_stream(
+        stream.follow(
+            web.parts().log,
+            turn_id,
+            provider.name if provider else turn.provider,
+            allowed=lambda: _still_allowed(scope, turn_id),
+            final=lambda: _final(scope, turn_id),
+        )
+    )
+
+
+def _reader() -> Scope | None:
+    if not current_user.is_authenticated or current_user.workspace_id is None:
+        return None
+    try:
+        with web.database().begin() as db:
+            return enter(db, current_user.id, current_user.workspace_id)
+    except UserError:
+        return None
+
+
+def _visible(scope: Scope, turn_id: uuid.UUID) -> TurnView | None:
+    try:
+        with web.database().begin() as db:
+            return transcript.turn(scope, db, turn_id)
+    except UserError:
+        return None
+
+
+def _still_allowed(scope: Scope, turn_id: uuid.UUID) -> bool:
+    """Signed in, a member, and the session not deleted: asked anew at every heartbeat."""
+    try:
+        with web.database().begin() as db:
+            transcript.turn(enter(db, scope.user_id, scope.workspace_id), db, turn_id)
+            return browsers.lives(db, current_user.session_id)
+    except UserError:
+        return False
+
+
+def _event_stream(body: Iterable[bytes]) -> Response:
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return Response(stream_with_context(body), mimetype="text/event-stream", headers=headers)  # type: ignore[call-overload]
+
+
+def _final(scope: Scope, turn_id: uuid.UUID) -> bytes:
+    """The turn as every page shows it, and what changes around it when it ends."""
+    with web.database().begin() as db:
+        turn = transcript.turn(scope, db, turn_id)
+        session = transcript.session(scope, db, turn.session_id)
+        attention = byok.attention(scope, db)
+    around = {"turn": turn, "session": session, "row": session, "session_id": session.id, "last": True}
+    action = render_template("chat/_action.html", live_turn=None, ready=scope.may(Right.CHAT), **around)
+    parts = [
+        frames.partial(f"turn-{turn.id}", frames.REPLACE, render_template("chat/_turn.html", **around)),
+        frames.partial("composer-action", frames.REPLACE, action),
+        frames.partial("usage", frames.REPLACE, render_template("chat/_usage.html", **around)),
+        frames.partial(f"session-{session.id}", frames.REPLACE, render_template("chat/_session.html", **around)),
+        frames.partial("announce", frames.GROW, html.escape(announcement(turn))),
+    ]
+    if attention:
+        parts.append(frames.partial("banner", frames.REPLACE, render_template("_banner.html")))
+    return frames.sse(*parts)
+
+
+def announcement(turn: TurnView) -> str:
+    """What a screen reader is told once, when the answer has ended."""
+    if turn.trouble:
+        return explain_trouble(turn).title
+    text = rich_text("\n\n".join(b.text for b in turn.blocks if b.kind == "text"), "").striptags()
+    return text if len(text) <= 600 else f"The answer is ready, {len(text.split())} words."
+
+
+# --- words for templates ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Said:
+    """An error for a person: what, why and what next, the provider's own words, and where to go."""
+
+    title: str
+    hint: str
+    words: str
+    links: tuple[Link, ...]
+
+
+OWN_WORDS = {
+    Cause.KEY_REVOKED: (
+        "The key was disconnected",
+        "The answer was cut when the key was revoked. Connect a key to go on.",
+    ),
+    Cause.KEY_UNREADABLE: ("The key cannot be read", "It was stored under another ENCRYPTION_KEY. Connect it again."),
+    Cause.TOO_MANY_ROUNDS: (
+        "Maxxer stopped itself",
+        "It had used its tools too many times in a row. Ask more narrowly.",
+    ),
+    Cause.TOO_LONG: ("The answer took too long", "It ran into the time limit. What arrived is kept."),
+    Cause.INTERNAL: (
+        "Something broke on our side",
+        "The key was not at fault. Try again; if it stays, tell your operator.",
+    ),
+}
+
+
+def explain_trouble(turn: TurnView) -> Said:
+    trouble = turn.trouble
+    assert trouble is not None
+    providers = Link("Settings › AI providers", url_for("providers.index"))
+    if trouble.fault is None:
+        title, hint = OWN_WORDS[trouble.cause]
+        return Said(title, hint, "", (providers,))
+    provider = web.parts().providers.get(turn.provider)
+    words = explain(trouble.fault, provider.name if provider else turn.provider)
+    links = [providers]
+    if provider and trouble.fault.kind is Kind.NO_CREDIT and provider.billing_url:
+        links.insert(0, Link(f"Billing at {provider.name}", provider.billing_url))
+    return Said(words.title, words.hint, trouble.fault.message, tuple(links))
+
+
+FINISHES = {
+    FinishReason.LENGTH: "The answer reached its length limit. Ask to continue.",
+    FinishReason.CONTEXT_OVERFLOW: "The conversation filled the model's context. Start a new chat to go on.",
+    FinishReason.REFUSAL: "The model declined to go on.",
+    FinishReason.CONTENT_FILTER: "The provider's filter ended the answer.",
+    FinishReason.PAUSE: "The provider paused here. Ask to continue.",
+}
+NOTICES = {"thinking_dropped": "Earlier reasoning was left out: the provider no longer accepted it."}
+
+
+def turn_notices(turn: TurnView) -> list[str]:
+    said = [NOTICES[n.kind] for n in turn.notices if n.kind in NOTICES]
+    finish = FINISHES.get(FinishReason(turn.finish)) if turn.finish and not turn.live else None
+    return [*said, finish] if finish else said
+
+
+def turn_status(turn: TurnView) -> str:
+    provider = web.parts().providers.get(turn.provider)
+    return stream.waiting_for(turn.state, None, turn.blocks, provider.name if provider else turn.provider)
+
+
+def usage_words(usage: Usage) -> str:
+    named = (
+        ("fresh input", usage.input),
+        ("read from cache", usage.cache_read),
+        ("written to cache", usage.cache_write + usage.cache_write_1h),
+        ("output", usage.output),
+    )
+    return ", ".join(f"{count:,} {name}" for name, count in named if count)
+
+
+@dataclass(frozen=True)
+class Day:
+    name: str
+    rows: list[SessionRow]
+
+
+def groupby_day(rows: Iterable[SessionRow], today: date | None = None) -> list[Day]:
+    """Today, Yesterday, the last seven days, then older; in the order given."""
+    today = today or datetime.now(UTC).date()
+    days: list[Day] = []
+    for row in rows:
+        name = _day_name(row.updated_at.astimezone(UTC).date(), today)
+        if not days or days[-1].name != name:
+            days.append(Day(name, []))
+        days[-1].rows.append(row)
+    return days
+
+
+def _day_name(day: date, today: date) -> str:
+    if day >= today:
+        return "Today"
+    if day == today - timedelta(days=1):
+        return "Yesterday"
+    return "Last 7 days" if day > today - timedelta(days=7) else "Older"
+
+
+def compact(number: int) -> str:
+    """1000000 -> 1M, 200000 -> 200K."""
+    if number >= 1_000_000:
+        return f"{number / 1_000_000:g}M"
+    return f"{number / 1000:g}K" if number >= 1000 else str(number)
+
+
+def usd(price: float) -> str:
+    """Dollars per million tokens: two decimals only where they say something."""
+    return f"${price:g}" if price == round(price) else f"${price:.2f}"
+
+
+@bp.record_once
+def _furnish(state: Any) -> None:
+    state.app.jinja_env.globals.update(
+        rich_text=rich_text,
+        turn_notices=turn_notices,
+        turn_status=turn_status,
+        explain_trouble=explain_trouble,
+        usage_words=usage_words,
+        new_request_id=uuid.uuid4,
+    )
+    state.app.jinja_env.filters.update(groupby_day=groupby_day, compact=compact, usd=usd)

@@ -1,0 +1,242 @@
+"""The numbered log of live turns: kept in memory where a turn runs, in PostgreSQL for everybody else.
+
+Numbering. Events of a turn are numbered 1, 2, 3 ... in the order in which its one writer stores them. A reader never
+counts: it looks at the fold of everything up to now, and asks again when the fold has changed. So joining late, joining
+again and joining from another process are the same thing, and nothing can come twice.
+
+Ticks. A turn that hears something marks itself dirty; the process's one ticker wakes the readers of all dirty turns
+together (20 times a second, 10 when many are watched) and stores what is new in one INSERT and one NOTIFY (10 times a
+second). The first visible words of a turn do not wait for the tick. NOTIFY takes a database-wide lock at commit, hence
+one a tick, never one a row.
+
+Mirrors. A process that is asked for a turn of another process reads its stored events into a mirror, and reads on
+whenever NOTIFY (or, should that be lost, the one-second poll) says that there is news.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import gevent
+import psycopg
+from gevent.event import Event as Bell
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from webapp.chat import transcript
+from webapp.chat.events import Ended, Heard, TurnEvent, TurnFold, merge, to_json, worth_storing
+from webapp.chat.transcript import TurnRef
+from webapp.db import Database
+from webapp.llm.events import TextDelta, ThinkingDelta
+
+logger = logging.getLogger(__name__)
+
+TICK = 0.05  # seconds between wake-ups of readers
+SLOW_TICK = 0.1  # with more than MANY watched turns
+MANY = 20
+STORE_EVERY = 0.1  # seconds between stores
+POLL = 1.0  # seconds after which a mirror looks by itself
+BUFFER_SECONDS = 60  # how long events are held while the database is away
+
+INSERT = text("""
+    insert into turn_events (turn_id, seq, body)
+    select v.turn_id, v.seq, v.body::jsonb
+    from unnest(cast(:turns as uuid[]), cast(:epochs as int[]), cast(:seqs as int[]), cast(:bodies as text[]))
+         as v(turn_id, epoch, seq, body)
+    join chat_turns t on t.id = v.turn_id and t.epoch = v.epoch and t.owner = :owner
+    on conflict do nothing
+""")
+
+
+@dataclass(eq=False)
+class LiveTurn:
+    """A turn as this process knows it: its fold, and the bell that rings when the fold has changed."""
+
+    id: uuid.UUID
+    ref: TurnRef | None  # None: a mirror of another process's turn
+    fold: TurnFold = field(default_factory=TurnFold)
+    version: int = 0
+    stored: int = 0  # number of the last event that is stored (writer) or read (mirror)
+    readers: int = 0
+    ended: bool = False
+    pending: list[TurnEvent] = field(default_factory=list)
+    _bell: Bell = field(default_factory=Bell)
+    _spoken: bool = False
+
+    def apply(self, event: TurnEvent) -> None:
+        self.fold.apply(event)
+        self.version += 1
+        if isinstance(event, Ended):
+            self.ring()
+        elif isinstance(event, Heard) and isinstance(event.event, TextDelta | ThinkingDelta) and not self._spoken:
+            self._spoken = True
+            self.ring()
+
+    def ring(self) -> None:
+        bell, self._bell = self._bell, Bell()
+        bell.set()
+
+    def wait(self, seen: int, timeout: float) -> None:
+        """Return at the next ring, or after `timeout` seconds. What is newer than version `seen` waits at most a tick,
+        so that a reader who was busy while the bell rang misses nothing and still sends no more than a frame a tick."""
+        if not self.ended:
+            self._bell.wait(TICK if self.version != seen else timeout)
+
+    def close(self) -> None:
+        self.ended = True
+        self.version += 1
+        self.ring()
+
+
+class TurnLog:
+    """The live turns of this process, and mirrors of others that somebody here watches."""
+
+    def __init__(self, database: Database, owner: str) -> None:
+        self.owner = owner
+        self.draining = False
+        self._database = database
+        self._own: dict[uuid.UUID, LiveTurn] = {}
+        self._mirrors: dict[uuid.UUID, LiveTurn] = {}
+        self._dirty: set[uuid.UUID] = set()
+        self._news = Bell()
+
+    # writing
+
+    def open(self, ref: TurnRef) -> LiveTurn:
+        """Begin the log of a turn that this process runs."""
+        live = self._own[ref.id] = LiveTurn(ref.id, ref)
+        return live
+
+    def append(self, live: LiveTurn, event: TurnEvent) -> None:
+        """Number and fold one event; it is stored with the next tick."""
+        if not worth_storing(event):
+            return
+        live.apply(event)
+        if not isinstance(event, Ended):  # the end is stored with the messages, in one transaction
+            merge(live.pending, event)
+        self._dirty.add(live.id)
+
+    def close(self, live: LiveTurn) -> None:
+        """The turn has ended and its messages are stored: readers turn to those."""
+        live.close()
+        self._own.pop(live.id, None)
+        self._dirty.discard(live.id)
+
+    # reading
+
+    @contextmanager
+    def watch(self, turn_id: uuid.UUID) -> Iterator[LiveTurn]:
+        """The turn as it is and as it goes on, wherever it runs. An ended turn comes back as ended."""
+        live = self._own.get(turn_id) or self._mirrors.get(turn_id) or self._mirror(turn_id)
+        live.readers += 1
+        try:
+            yield live
+        finally:
+            live.readers -= 1
+            if live.readers == 0:
+                self._mirrors.pop(turn_id, None)
+
+    def live(self) -> list[LiveTurn]:
+        return [*self._own.values(), *self._mirrors.values()]
+
+    def watched(self) -> int:
+        return sum(1 for live in self.live() if live.readers)
+
+    def _mirror(self, turn_id: uuid.UUID) -> LiveTurn:
+        live = LiveTurn(turn_id, None)
+        self._mirrors[turn_id] = live
+        self._read_on([live])
+        return live
+
+    def _read_on(self, mirrors: Sequence[LiveTurn]) -> None:
+        with self._database.begin() as db:
+            states = transcript.state_of(db, [m.id for m in mirrors])
+            for mirror in mirrors:
+                for seq, event in transcript.events_of(db, mirror.id, mirror.stored):
+                    mirror.stored = seq
+                    mirror.apply(event)
+        for mirror in mirrors:
+            state = states.get(mirror.id)
+            if state is None or not state.live:
+                mirror.close()
+            mirror.ring()
+
+    # the process's greenlets; the runner starts them
+
+    def news(self) -> None:
+        """Some turn somewhere has news."""
+        self._news.set()
+
+    def tick_forever(self) -> None:
+        """Wake readers and store events, for ever."""
+        since_store = 0.0
+        while True:
+            pause = SLOW_TICK if self.watched() > MANY else TICK
+            gevent.sleep(pause)
+            since_store += pause
+            self._wake()
+            if since_store >= STORE_EVERY - 0.001:
+                since_store = 0.0
+                self.store()
+
+    def mirror_forever(self) -> None:
+        """Keep the mirrors up to date, for ever."""
+        while True:
+            self._news.wait(POLL)
+            self._news.clear()
+            mirrors = [m for m in self._mirrors.values() if not m.ended]
+            if not mirrors:
+                continue
+            try:
+                self._read_on(mirrors)
+            except (SQLAlchemyError, psycopg.Error):
+                logger.warning("mirrors wait: the database does not answer")
+            gevent.sleep(TICK)
+
+    def _wake(self) -> None:
+        for turn_id in tuple(self._dirty):
+            live = self._own.get(turn_id)
+            if live is None:
+                self._dirty.discard(turn_id)
+                continue
+            live.ring()
+            if not live.pending:
+                self._dirty.discard(turn_id)
+
+    def store(self) -> None:
+        """Store what is pending of every turn of this process. On failure it stays pending until the next tick."""
+        batch = [(live, live.pending) for live in self._own.values() if live.pending and live.ref]
+        if not batch:
+            return
+        for live, _ in batch:
+            live.pending = []
+        try:
+            self._insert(batch)
+        except (SQLAlchemyError, psycopg.Error):
+            logger.warning("turn events wait: the database does not answer")
+            for live, events in batch:
+                live.pending = events + live.pending
+
+    def _insert(self, batch: Sequence[tuple[LiveTurn, list[TurnEvent]]]) -> None:
+        turns: list[uuid.UUID] = []
+        epochs: list[int] = []
+        seqs: list[int] = []
+        bodies: list[str] = []
+        for live, events in batch:
+            assert live.ref is not None
+            for offset, event in enumerate(events, start=1):
+                turns.append(live.id)
+                epochs.append(live.ref.epoch)
+                seqs.append(live.stored + offset)
+                bodies.append(json.dumps(to_json(event)).replace("\\u0000", ""))
+        with self._database.begin() as db:
+            db.execute(text("set local synchronous_commit = off"))
+            db.execute(INSERT, {"turns": turns, "epochs": epochs, "seqs": seqs, "bodies": bodies, "owner": self.owner})
+            transcript.tell(db)
+        for live, events in batch:
+            live.stored += len(events)

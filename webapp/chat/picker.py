@@ -1,0 +1,157 @@
+"""Which models a workspace can pick, and which it picked last. The store of model_lists and model_choices.
+
+A list is what the provider itself last answered for this key, joined with our table of prices and abilities. It is kept
+per key and asked for again when it is older than FRESH, without making a page wait. A model that the key was refused
+stays in the list, marked with the reason.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from webapp.accounts import Scope
+from webapp.db import Session
+from webapp.db.models import ByokKey, ModelChoice, ModelList
+from webapp.errors import UserError
+from webapp.llm.errors import Fault
+from webapp.llm.models import Model, RemoteModel, join
+from webapp.llm.providers import Provider
+from webapp.vault import byok
+from webapp.vault.byok import KeyRef
+
+FRESH = timedelta(hours=1)
+FAVOURED = ("sonnet",)  # a line to begin with, where nobody has chosen yet: able, and not the dearest
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A model of a connected provider."""
+
+    provider: Provider
+    key: KeyRef
+    model: Model
+    refused: str = ""
+
+    @property
+    def value(self) -> str:
+        return f"{self.provider.slug}:{self.model.id}"
+
+
+@dataclass(frozen=True)
+class Group:
+    """What one connected key can use. `stale` asks for a refresh."""
+
+    provider: Provider
+    key: KeyRef
+    picks: tuple[Pick, ...]
+    stale: bool
+
+
+def groups(scope: Scope, db: Session, providers: Mapping[str, Provider]) -> list[Group]:
+    """One group per connected provider, in the catalogue's order."""
+    cards = {card.provider: card for card in byok.cards(scope, db)}
+    lists = _lists(db, [card.id for card in cards.values()])
+    found: list[Group] = []
+    for slug, provider in providers.items():
+        card = cards.get(slug)
+        if card is not None:
+            key = KeyRef(card.id, slug, card.label, card.prefix)
+            found.append(_group(provider, key, lists.get(card.id)))
+    return found
+
+
+def _lists(db: Session, key_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, tuple[ModelList, bool]]:
+    old = ModelList.fetched_at < func.now() - FRESH
+    rows = db.execute(select(ModelList, old).where(ModelList.byok_key_id.in_(key_ids)))
+    return {row.byok_key_id: (row, stale) for row, stale in rows}
+
+
+def _group(provider: Provider, key: KeyRef, kept: tuple[ModelList, bool] | None) -> Group:
+    if kept is None:
+        return Group(provider, key, (), stale=True)
+    row, stale = kept
+    models = [Model.from_json(raw) for raw in row.models]
+    picks = tuple(Pick(provider, key, m, _refusal(row.refused.get(m.id))) for m in models)
+    return Group(provider, key, picks, stale)
+
+
+def _refusal(raw: Mapping[str, Any] | None) -> str:
+    return str(raw["message"] or raw["kind"]) if raw else ""
+
+
+def current(scope: Scope, db: Session, found: Sequence[Group], provider: str = "", model: str = "") -> Pick | None:
+    """The model to use: the session's own, else the workspace's last choice, else a sensible first one.
+
+    None without any connected provider or list.
+    """
+    if not model:
+        chosen = db.get(ModelChoice, scope.workspace_id)
+        provider, model = (chosen.provider, chosen.model) if chosen else ("", "")
+    return find(found, provider, model) or _first(found)
+
+
+def find(found: Sequence[Group], provider: str, model: str) -> Pick | None:
+    picks = (p for g in found if g.provider.slug == provider for p in g.picks)
+    return next((p for p in picks if p.model.id == model), None)
+
+
+def _first(found: Sequence[Group]) -> Pick | None:
+    by_own_key = sorted(found, key=lambda g: g.provider.demo)
+    picks = [p for g in by_own_key for p in g.picks if not p.refused]
+    if not picks:
+        return None
+    first = picks[0].provider.slug
+    favoured = (p for p in picks if p.provider.slug == first and p.model.line in FAVOURED)
+    return next(favoured, picks[0])
+
+
+def choose(scope: Scope, db: Session, pick: Pick) -> None:
+    """Remember the pick as the workspace's default."""
+    values = {"provider": pick.provider.slug, "model": pick.model.id, "chosen_by": scope.user_id}
+    statement = insert(ModelChoice).values(workspace_id=scope.workspace_id, **values)
+    db.execute(
+        statement.on_conflict_do_update(index_elements=["workspace_id"], set_={**values, "chosen_at": func.now()})
+    )
+
+
+def must_find(found: Sequence[Group], value: str) -> Pick:
+    """The pick named `provider:model`. Raises UserError for what is not in the lists."""
+    provider, _, model = value.partition(":")
+    pick = find(found, provider, model)
+    if pick is None:
+        raise UserError("That model is not available", "Pick one from the list.", status=422)
+    return pick
+
+
+def keep_list(scope: Scope, db: Session, key_id: uuid.UUID, provider: str, remote: Sequence[RemoteModel]) -> None:
+    """Keep what the provider answered for this key."""
+    if db.scalar(select(ByokKey.id).where(ByokKey.id == key_id, ByokKey.workspace_id == scope.workspace_id)) is None:
+        return
+    models = [model.to_json() for model in join(provider, remote)]
+    statement = insert(ModelList).values(byok_key_id=key_id, models=models)
+    db.execute(
+        statement.on_conflict_do_update(
+            index_elements=["byok_key_id"], set_={"models": models, "fetched_at": func.now()}
+        )
+    )
+
+
+def remember_refused(scope: Scope, db: Session, key_id: uuid.UUID, model: str, fault: Fault) -> None:
+    """Mark a model that this key was refused."""
+    row = db.get(ModelList, key_id, with_for_update=True)
+    if row is not None:
+        row.refused = {**row.refused, model: fault.to_json()}
+
+
+def thinks(db: Session, key_id: uuid.UUID, model: str) -> bool:
+    """Whether the model can show adaptive reasoning, as its provider says."""
+    row = db.get(ModelList, key_id)
+    found = (m for m in (row.models if row else []) if m["id"] == model)
+    return "adaptive" in next(found, {}).get("thinking", ())

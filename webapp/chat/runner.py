@@ -1,0 +1,339 @@
+"""Runner: the greenlets of a worker process that run turns, keep their leases, and end what others left behind.
+
+What reaches a running turn from outside, on any worker of any host: Stop and Disconnect. Both are written to the
+database and told by NOTIFY; should that be lost, the lease renewal finds them within RENEW seconds. Both kill the
+turn's greenlet, which closes the provider's connection on its way out, and what was heard is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import socket
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import gevent
+import psycopg
+from gevent.greenlet import Greenlet
+from sqlalchemy.exc import SQLAlchemyError
+
+from webapp.accounts import Scope
+from webapp.chat import picker, transcript, turn
+from webapp.chat.events import Cause, Ended, Trouble, TurnEvent, TurnState
+from webapp.chat.log import BUFFER_SECONDS, LiveTurn, TurnLog
+from webapp.chat.surfaces import SURFACES
+from webapp.chat.transcript import TurnRef
+from webapp.db import Database, Session
+from webapp.errors import UserError
+from webapp.llm.client import Client
+from webapp.llm.errors import Kind, ProviderError
+from webapp.llm.events import Event
+from webapp.llm.providers import Provider
+from webapp.llm.request import ModelRequest
+from webapp.secret import Secret
+from webapp.tools import ToolContext
+from webapp.vault import byok
+from webapp.vault.byok import KeyRef
+from webapp.vault.keyring import Keyring, KeyringError
+
+logger = logging.getLogger(__name__)
+
+RENEW = 3.0  # seconds between lease renewals; a lease is transcript.LEASE
+REAP = 4.0  # seconds between looks for turns whose worker died: lease + REAP < 15
+SWEEP = 300.0
+CHANNELS = ("turn_news", "turn_control")
+
+
+class Cut(gevent.GreenletExit):
+    """Thrown into a turn's greenlet to end it: as what, and why."""
+
+    def __init__(self, state: TurnState, trouble: Trouble | None = None) -> None:
+        super().__init__()
+        self.end = Ended(state, trouble)
+
+
+def stopped() -> Cut:
+    return Cut(TurnState.STOPPED)
+
+
+def interrupted() -> Cut:
+    return Cut(TurnState.INTERRUPTED)
+
+
+def revoked() -> Cut:
+    return Cut(TurnState.FAILED, Trouble(Cause.KEY_REVOKED))
+
+
+@dataclass(frozen=True)
+class Job:
+    """A turn to run, for whom, on which key."""
+
+    scope: Scope
+    ref: TurnRef
+    provider: Provider
+    model: str
+    key: KeyRef
+    surface: str = "chat"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A turn's two greenlets: one hears the provider and may be cut, one waits for it and stores the end."""
+
+    hearing: Greenlet
+    whole: Greenlet
+    key_id: uuid.UUID
+
+
+def owner_name() -> str:
+    """This process, told apart from every other one and from an earlier one with the same pid."""
+    return f"{socket.gethostname()[:40]}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
+class Runner:
+    """Runs turns in this process. `start()` once per worker, after the fork."""
+
+    def __init__(
+        self,
+        database: Database,
+        keyring: Keyring,
+        client: Client,
+        providers: Mapping[str, Provider],
+        log: TurnLog,
+        turn_timeout: float,
+    ) -> None:
+        self._database = database
+        self._keyring = keyring
+        self._client = client
+        self._providers = providers
+        self._log = log
+        self._turn_timeout = turn_timeout
+        self._running: dict[uuid.UUID, Running] = {}
+        self._started = False
+
+    @property
+    def owner(self) -> str:
+        return self._log.owner
+
+    def start(self) -> None:
+        """Spawn the process's greenlets: ticker, mirrors, listener, leases, reaper. More than once is once."""
+        if self._started:
+            return
+        self._started = True
+        for forever in (
+            self._log.tick_forever,
+            self._log.mirror_forever,
+            self._listen_forever,
+            self._renew_forever,
+            self._reap_forever,
+        ):
+            gevent.spawn(forever)
+
+    # --- running a turn ---
+
+    def submit(self, job: Job) -> None:
+        """Run the turn in a greenlet of its own."""
+        live = self._log.open(job.ref)
+        hearing = gevent.spawn(self._hear, job, live)
+        whole = gevent.spawn(self._see_through, job, live, hearing)
+        self._running[job.ref.id] = Running(hearing, whole, job.key.id)
+
+    def _see_through(self, job: Job, live: LiveTurn, hearing: Greenlet) -> None:
+        hearing.join()
+        self._running.pop(job.ref.id, None)
+        if isinstance(hearing.value, Cut):
+            self._log.append(live, hearing.value.end)
+        self._finish(job, live)
+
+    def _hear(self, job: Job, live: LiveTurn) -> None:
+        try:
+            with gevent.Timeout(self._turn_timeout, Cut(TurnState.FAILED, Trouble(Cause.TOO_LONG))):
+                for event in self._events(job):
+                    self._log.append(live, event)
+        except KeyringError:
+            logger.exception("the key of turn %s cannot be read", job.ref.id)
+            self._log.append(live, Ended(TurnState.FAILED, Trouble(Cause.KEY_UNREADABLE)))
+        except Exception:  # the other of the two: a defect ends this turn and says so
+            logger.exception("turn %s failed", job.ref.id)
+            self._log.append(live, Ended(TurnState.FAILED, Trouble(Cause.INTERNAL)))
+
+    def _events(self, job: Job) -> Iterator[TurnEvent]:
+        with self._database.begin() as db:
+            if not transcript.begin(db, job.ref, job.key.id, job.key.label):
+                raise stopped()
+            secret = self._reveal(job, db)
+            history = transcript.history(job.scope, db, job.ref.id)
+            thinks = picker.thinks(db, job.key.id, job.model)
+        surface = SURFACES[job.surface]
+        request = ModelRequest(
+            model=job.model,
+            messages=history.messages,
+            system=surface.instructions,
+            tools=surface.toolbox.specs(),
+            thinking="adaptive" if thinks else "",
+            drop_thinking=history.drop_thinking,
+            user_hash=user_hash(job.scope),
+        )
+        world = turn.World(
+            ask=lambda asked: self._ask(job, asked, secret),
+            sleep=gevent.sleep,
+            dialect=job.provider.dialect,
+            toolbox=surface.toolbox,
+            context=ToolContext(job.scope),
+        )
+        yield from turn.run(request, world)
+
+    def _reveal(self, job: Job, db: Session) -> Secret:
+        try:
+            return byok.reveal(job.scope, db, self._keyring, job.key.id)
+        except UserError as error:
+            raise revoked() from error
+
+    def _ask(self, job: Job, request: ModelRequest, secret: Secret) -> Iterator[Event]:
+        try:
+            yield from self._client.stream(job.provider, request, secret)
+        except ProviderError as error:
+            self._learn_from(job, error)
+            raise
+
+    def _learn_from(self, job: Job, error: ProviderError) -> None:
+        """A refused key raises the banner; a refused model is marked in the picker."""
+        with self._database.begin() as db:
+            match error.fault.kind:
+                case Kind.INVALID_KEY:
+                    byok.mark_refused(job.scope, db, job.key.id, error.fault)
+                case Kind.MODEL_FORBIDDEN | Kind.MODEL_NOT_FOUND:
+                    picker.remember_refused(job.scope, db, job.key.id, job.model, error.fault)
+                case _:
+                    return
+
+    def _finish(self, job: Job, live: LiveTurn) -> None:
+        """Store the end. While the database is away it is tried again, as long as the log holds its events."""
+        for _ in range(BUFFER_SECONDS):
+            try:
+                with self._database.begin() as db:
+                    transcript.finish(db, job.ref, live.fold)
+                    if live.fold.finish:
+                        byok.clear_refused(job.scope, db, job.key.id)
+                break
+            except (SQLAlchemyError, psycopg.Error):
+                logger.warning("the end of turn %s waits: the database does not answer", job.ref.id)
+                gevent.sleep(1)
+        self._log.close(live)
+
+    # --- what reaches a turn from outside ---
+
+    def stop(self, turn_id: uuid.UUID) -> None:
+        """A person pressed Stop. Nothing happens if the turn does not run here."""
+        self._cut(turn_id, stopped())
+
+    def cut_key(self, key_id: uuid.UUID) -> None:
+        """The key was disconnected: every turn on it ends now."""
+        for turn_id, running in list(self._running.items()):
+            if running.key_id == key_id:
+                self._cut(turn_id, revoked())
+
+    def _cut(self, turn_id: uuid.UUID, why: Cut) -> None:
+        running = self._running.get(turn_id)
+        if running is not None:
+            running.hearing.kill(why, block=False)
+
+    def drain(self, deadline: float) -> None:
+        """Let readers go, wait until the turns of this process have ended; after `deadline` seconds interrupt the rest."""
+        self._log.draining = True
+        for live in list(self._log.live()):
+            live.ring()
+        gevent.joinall([r.whole for r in list(self._running.values())], timeout=deadline)
+        rest = list(self._running.items())
+        for turn_id, _ in rest:
+            self._cut(turn_id, interrupted())
+        gevent.joinall([r.whole for _, r in rest], timeout=3)
+
+    # --- the process's greenlets ---
+
+    def _listen_forever(self) -> None:
+        while True:
+            try:
+                with self._database.listen() as connection:
+                    for channel in CHANNELS:
+                        connection.execute(f"listen {channel}")  # type: ignore[arg-type]
+                    self._log.news()
+                    for note in connection.notifies():
+                        self._heed(note.channel, note.payload)
+            except psycopg.Error:
+                logger.warning("the listener lost the database; it tries again")
+            gevent.sleep(1)
+
+    def _heed(self, channel: str, payload: str) -> None:
+        if channel == "turn_news":
+            self._log.news()
+            return
+        what, _, value = payload.partition(":")
+        if what == "stop":
+            self.stop(uuid.UUID(value))
+        elif what == "key":
+            self.cut_key(uuid.UUID(value))
+
+    def _renew_forever(self) -> None:
+        while True:
+            gevent.sleep(RENEW)
+            if not self._running:
+                continue
+            believed = set(self._running)
+            try:
+                with self._database.begin() as db:
+                    held = transcript.renew(db, self.owner)
+            except (SQLAlchemyError, psycopg.Error):
+                logger.warning("leases wait: the database does not answer")
+                continue
+            self._heed_leases(believed, held)
+
+    def _heed_leases(self, believed: set[uuid.UUID], held: list[transcript.Held]) -> None:
+        for lease in held:
+            if lease.stop:
+                self._cut(lease.turn_id, stopped())
+            elif lease.revoked:
+                self._cut(lease.turn_id, revoked())
+        for turn_id in believed - {lease.turn_id for lease in held}:
+            self._cut(turn_id, interrupted())  # taken over: our writes are fenced, so just let go
+
+    def _reap_forever(self) -> None:
+        since_sweep = 0.0
+        while True:
+            try:
+                with self._database.begin() as db:
+                    ended = transcript.reap(db)
+                    if since_sweep >= SWEEP:
+                        transcript.sweep_log(db)
+                if ended:
+                    logger.warning("%d turns were interrupted: their worker is gone", ended)
+                since_sweep = 0.0 if since_sweep >= SWEEP else since_sweep + REAP
+            except (SQLAlchemyError, psycopg.Error):
+                logger.warning("the reaper waits: the database does not answer")
+            gevent.sleep(REAP)
+
+    # --- model lists ---
+
+    def refresh_models(self, scope: Scope, key: KeyRef) -> None:
+        """Ask the provider for its models, in the background."""
+        gevent.spawn(self.fetch_models, scope, key)
+
+    def fetch_models(self, scope: Scope, key: KeyRef) -> None:
+        """Ask the provider for its models now. A failure is logged and leaves the old list in use."""
+        provider = self._providers[key.provider]
+        try:
+            with self._database.begin() as db:
+                secret = byok.reveal(scope, db, self._keyring, key.id)
+            found = self._client.models(provider, secret)
+            with self._database.begin() as db:
+                picker.keep_list(scope, db, key.id, provider.slug, found)
+        except (ProviderError, UserError) as error:
+            logger.info("the model list of %s was not refreshed: %s", key.provider, error)
+
+
+def user_hash(scope: Scope) -> str:
+    """An opaque id of the person for the provider's abuse control; says nothing about them."""
+    return hashlib.sha256(b"user:" + scope.user_id.bytes).hexdigest()[:32]

@@ -1,0 +1,183 @@
+"""From a live turn to the frames its readers get. No SQL, no routes: those are chat.py's. How a frame is built: frames.py.
+
+A reader first gets a snapshot (the answer as it is now, morphed into place), then only what changed, then the final
+turn as any page shows it, without the connection. What changed is worked out once per turn and process and sent to all
+its readers; a turn that nobody watches costs no rendering.
+"""
+
+from __future__ import annotations
+
+import html
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from weakref import WeakKeyDictionary
+
+from flask import current_app
+
+from webapp.chat.events import BlockView, Retrying, TurnState
+from webapp.chat.log import LiveTurn, TurnLog
+from webapp.llm.errors import explain
+from webapp.pages import frames
+from webapp.pages.markdown_stream import MarkdownStream, Patch
+
+HEARTBEAT = 10.0  # seconds; proxies cut silent connections at 60 and more
+KEPT = 256  # frames a slow reader may lag behind before it gets a snapshot instead
+
+
+class Broadcast:
+    """What the readers of one live turn are sent."""
+
+    def __init__(self, live: LiveTurn, provider: str) -> None:
+        self._live = live
+        self._provider = provider
+        self._turn = f"turn-{live.id}"
+        self._text: dict[int, MarkdownStream] = {}
+        self._seen: dict[int, BlockView] = {}
+        self._status: str | None = None
+        self._frames: deque[bytes] = deque(maxlen=KEPT)
+        self.end = 0  # number of frames made so far
+        self.version = -1
+
+    def advance(self) -> None:
+        """Make the frame that brings readers from the last version to the present one."""
+        if self._live.version == self.version and not self.behind:
+            return
+        self.version = self._live.version
+        partials = [*self._changes(), *self._status_change()]
+        if partials:
+            self._frames.append(frames.sse(*partials))
+            self.end += 1
+
+    @property
+    def behind(self) -> bool:
+        """Whether text that was heard waits to be rendered: a long open block is not rendered at every tick."""
+        return any(stream.behind for stream in self._text.values())
+
+    def since(self, number: int) -> list[bytes] | None:
+        """The frames after the first `number` ones; None if some of them are no longer kept."""
+        missing = self.end - number
+        if missing > len(self._frames):
+            return None
+        return list(self._frames)[len(self._frames) - missing :] if missing else []
+
+    def snapshot(self) -> bytes:
+        """One frame that makes the answer what it is at `end`, whatever a reader had before."""
+        blocks = "".join(self._whole(view) for view in self._seen.values())
+        whole = frames.partial(f"{self._turn}-blocks", frames.GROW, blocks)
+        status = frames.partial(f"{self._turn}-status", frames.REPLACE, self._status_html(self._status or ""))
+        return frames.sse(whole, status)
+
+    def _changes(self) -> Iterator[str]:
+        for view in self._live.fold.blocks():
+            known = self._seen.get(view.number)
+            self._seen[view.number] = view
+            if known is None:
+                yield frames.partial(f"{self._turn}-blocks", frames.APPEND, self._opened(view))
+            elif known != view or view.kind == "text":
+                yield from self._grown(known, view)
+
+    def _opened(self, view: BlockView) -> str:
+        if view.kind == "text":
+            self._text[view.number] = MarkdownStream(self._id(view))
+            self._feed(replace(view, text="", open=True), view)
+        return self._whole(view)
+
+    def _grown(self, known: BlockView, view: BlockView) -> Iterator[str]:
+        if view.kind == "text":
+            for patch in self._feed(known, view):
+                yield frames.partial(patch.target_id, patch.swap, patch.html)
+        elif view.kind == "thinking" and view.open and view.text.startswith(known.text):
+            yield frames.partial(
+                f"{self._id(view)}-text", frames.APPEND, html.escape(view.text[len(known.text) :], quote=False)
+            )
+        else:
+            yield frames.partial(self._id(view), frames.REPLACE, self._whole(view))
+
+    def _feed(self, known: BlockView, view: BlockView) -> list[Patch]:
+        stream = self._text[view.number]
+        stream.feed(view.text[len(known.text) :])
+        if view.open:
+            return stream.patches(time.monotonic())
+        return stream.close() if known.open else []
+
+    def _whole(self, view: BlockView) -> str:
+        shown = self._text[view.number].snapshot() if view.kind == "text" else None
+        return render("chat/_block.html", block=view, turn_id=self._live.id, live=True, shown=shown)
+
+    def _status_change(self) -> Iterator[str]:
+        status = self._says()
+        if status != self._status:
+            self._status = status
+            yield frames.partial(f"{self._turn}-status", frames.REPLACE, self._status_html(status))
+
+    def _status_html(self, status: str) -> str:
+        return render("chat/_status.html", turn_id=self._live.id, status=status)
+
+    def _says(self) -> str:
+        return waiting_for(self._live.fold.state, self._live.fold.retrying, self._seen.values(), self._provider)
+
+    def _id(self, view: BlockView) -> str:
+        return f"block-{self._live.id}-{view.number}"
+
+
+def waiting_for(state: TurnState, retrying: Retrying | None, blocks: object, provider: str) -> str:
+    """The sentence under a live answer: what is being waited for; empty while words arrive."""
+    if retrying is not None:
+        why = explain(retrying.fault, provider).title
+        return f"{why}. Trying again in {max(1, round(retrying.wait))} s (try {retrying.attempt + 1} of 3)."
+    if not blocks:
+        return f"Waiting for {provider}…"
+    return ""
+
+
+_broadcasts: WeakKeyDictionary[LiveTurn, Broadcast] = WeakKeyDictionary()
+
+
+def broadcast_of(live: LiveTurn, provider: str) -> Broadcast:
+    found = _broadcasts.get(live)
+    if found is None:
+        found = _broadcasts[live] = Broadcast(live, provider)
+    return found
+
+
+def follow(
+    log: TurnLog, turn_id: uuid.UUID, provider: str, allowed: Callable[[], bool], final: Callable[[], bytes]
+) -> Iterator[bytes]:
+    """The frames for one reader, from a snapshot to the final frame. `allowed` is asked at each heartbeat; a reader who
+    may no longer see the turn gets no more of it. Ends early, without a final frame, when the worker drains."""
+    yield frames.comment("open")
+    with log.watch(turn_id) as live:
+        broadcast = broadcast_of(live, provider)
+        broadcast.advance()
+        yield broadcast.snapshot()
+        sent, beat = broadcast.end, time.monotonic()
+        while not live.ended and not log.draining:
+            live.wait(-1 if broadcast.behind else broadcast.version, HEARTBEAT)
+            broadcast.advance()
+            news = broadcast.since(sent)
+            sent = broadcast.end
+            if news is None:
+                yield broadcast.snapshot()
+            elif news:
+                yield b"".join(news)
+            if time.monotonic() - beat >= HEARTBEAT:
+                beat = time.monotonic()
+                if not allowed():
+                    yield gone(turn_id)
+                    return
+                yield frames.comment("beat")
+    if live.ended:
+        yield final()
+
+
+def gone(turn_id: uuid.UUID) -> bytes:
+    """The last frame for whom there is nothing (more) to see: it takes the connection out of the page."""
+    return frames.sse(frames.partial(f"turn-{turn_id}-live", frames.REMOVE))
+
+
+def render(template: str, **context: object) -> str:
+    """A fragment without the page's furniture: no context processors run for every frame."""
+    return current_app.jinja_env.get_template(template).render(**context)
