@@ -15,6 +15,7 @@ from webapp import cli
 from webapp.config import Settings
 from webapp.db import Database
 from webapp.errors import UserError
+from webapp.llm.client import Client
 from webapp.llm.providers import catalogue
 from webapp.pages import account, auth, chat, members, providers, web, workspaces
 from webapp.pages.web import Parts
@@ -59,7 +60,9 @@ def assemble(settings: Settings) -> Parts:
         database=database,
         providers=catalogue(settings.base_urls),
         keyring=start_keyring(database, settings),
-        client=None,
+        client=Client(
+            proxy=settings.outbound_proxy, idle_timeout=settings.idle_timeout, total_timeout=settings.turn_timeout
+        ),
         log=None,
         runner=None,
     )

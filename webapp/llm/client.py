@@ -4,8 +4,8 @@ One `requests` session per provider, so that a conversation's next round finds i
 key, follows no redirect and inherits nothing from the environment. The key joins a request's headers as it is sent.
 
 Two limits hold for every call, since a socket's own timeout only sees silence: idle for one read, total for the whole.
-Under gevent they interrupt; in an ordinary thread the socket's timeout and a look at the clock between two reads do what
-they can.
+Under gevent they interrupt; in an ordinary thread the socket's timeout and a look at the clock between two reads do
+what they can.
 
 Waking up costs more than reading. So once an answer's text flows, its socket is emptied on a tick that all streams of
 the process share (they wake together); up to its first word, every byte goes through at once.

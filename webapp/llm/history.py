@@ -1,8 +1,8 @@
 """History made fit to send, whatever the dialect: a conversation as stored is cut, switches models, has loose ends.
 
 What every provider wants: roles alternate and the last message is the user's; each tool call is answered in the next
-message, each answer follows its call, and answers come first in their message; nothing is empty; opaque parts go only to
-the dialect that wrote them.
+message, each answer follows its call, and answers come first in their message; nothing is empty; opaque parts go only
+to the dialect that wrote them.
 """
 
 from __future__ import annotations

@@ -88,7 +88,10 @@ def cheapest(models: Iterable[Model]) -> list[Model]:
     """What a test call is tried on, one per line: haiku first, then by known price, retired ones never."""
     usable = [m for m in models if m.lifecycle != "retired"]
     ranked = sorted(usable, key=lambda m: (m.line != "haiku", m.price_in is None, m.price_in or 0.0))
-    return list({m.line: m for m in reversed(ranked)}.values())[::-1]
+    best: dict[str, Model] = {}
+    for model in ranked:
+        best.setdefault(model.line, model)
+    return list(best.values())
 
 
 def _entry(table: Json, id: str) -> Json:

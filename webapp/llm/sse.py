@@ -7,7 +7,7 @@ Two little machines, each linear in the bytes and indifferent to how they are cu
 
 as https://html.spec.whatwg.org/multipage/server-sent-events.html says, with two deliberate differences: a comment is
 told (it proves that the line is alive), and what is pending when the bytes end is dispatched with `whole=False`
-(some servers leave out the last empty line). `id` and `retry` are understood and mean nothing to us: we never reconnect.
+(some servers leave out the last empty line). `id` and `retry` mean nothing to us, who never reconnect.
 """
 
 from __future__ import annotations

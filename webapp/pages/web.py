@@ -25,6 +25,7 @@ from webapp.accounts import Right, Scope, enter
 from webapp.config import Settings
 from webapp.db import Database
 from webapp.errors import Link, UserError
+from webapp.llm.client import Client
 from webapp.llm.providers import Provider
 from webapp.vault.keyring import Keyring
 
@@ -57,7 +58,7 @@ class Parts:
     database: Database
     providers: dict[str, Provider]
     keyring: Keyring
-    client: Any
+    client: Client
     log: Any
     runner: Any
 
