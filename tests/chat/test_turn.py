@@ -1,0 +1,207 @@
+"""The turn loop against scripted providers: what it asks again, what it never asks again, when it acts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from webapp.chat import turn
+from webapp.chat.events import Asked, Cause, Ended, Heard, Retrying, ToolFinished, TurnEvent, TurnState, fold
+from webapp.llm.blocks import Json, Message, Text, ToolResult, ToolUse
+from webapp.llm.errors import Fault, Kind, ProviderError
+from webapp.llm.events import (
+    BlockEnd,
+    BlockStart,
+    Event,
+    Finish,
+    FinishReason,
+    Heartbeat,
+    Start,
+    TextDelta,
+    ToolArgsDelta,
+    Usage,
+)
+from webapp.llm.request import ModelRequest, ToolSpec
+from webapp.tools import Tool, Toolbox, ToolContext, ToolError
+
+HELLO: Sequence[Event] = (
+    Start("model-1"),
+    BlockStart(0, "text"),
+    TextDelta(0, "Hello"),
+    BlockEnd(0),
+    Usage(input=10, output=2),
+    Finish(FinishReason.STOP),
+)
+REQUEST = ModelRequest("model-1", (Message("user", (Text("Hi"),)),))
+
+
+def overloaded(**more: object) -> ProviderError:
+    return ProviderError(Fault(Kind.OVERLOADED, status=529, retryable=True, **more))  # type: ignore[arg-type]
+
+
+def call(name: str, arguments: str, finish: FinishReason = FinishReason.TOOL_CALLS) -> Sequence[Event]:
+    return (
+        Start("model-1"),
+        BlockStart(0, "tool_use", "call-1", name),
+        ToolArgsDelta(0, arguments),
+        BlockEnd(0),
+        Usage(input=20, output=5),
+        Finish(finish),
+    )
+
+
+class Scripted:
+    """A provider that plays one script per ask: events, and perhaps an error at the end."""
+
+    def __init__(self, *scripts: Sequence[Event | ProviderError]) -> None:
+        self.scripts = list(scripts)
+        self.asked: list[ModelRequest] = []
+        self.slept: list[float] = []
+
+    def ask(self, request: ModelRequest) -> Iterator[Event]:
+        self.asked.append(request)
+        for step in self.scripts.pop(0):
+            if isinstance(step, ProviderError):
+                raise step
+            yield step
+
+    def run(self, *tools: Tool) -> list[TurnEvent]:
+        world = turn.World(self.ask, self.slept.append, "anthropic_messages", Toolbox(tools), ToolContext(None))  # type: ignore[arg-type]
+        return list(turn.run(REQUEST, world))
+
+
+def length_of(context: ToolContext, input: Json) -> str:
+    if "word" not in input:
+        raise ToolError("word is missing")
+    return str(len(input["word"]))
+
+
+LENGTH = Tool(ToolSpec("length_of", "Counts letters.", {"type": "object"}), length_of)
+
+
+def test_an_answer_ends_the_turn() -> None:
+    events = Scripted(HELLO).run()
+    assert events[0] == Asked("anthropic_messages", "model-1")
+    assert events[-1] == Ended(TurnState.DONE)
+    assert fold(events).messages()[0].text() == "Hello"
+
+
+def test_an_overload_before_the_first_word_is_tried_again_visibly() -> None:
+    provider = Scripted([overloaded(retry_after=2.0)], [Start("model-1"), Heartbeat(), overloaded()], HELLO)
+    events = provider.run()
+    retries = [e for e in events if isinstance(e, Retrying)]
+    assert [r.attempt for r in retries] == [1, 2]
+    assert provider.slept[0] == 2.0
+    assert 1.5 <= provider.slept[1] <= 2.5
+    assert events[-1] == Ended(TurnState.DONE)
+    assert len(fold(events).messages()) == 1
+
+
+def test_it_gives_up_after_three_tries() -> None:
+    provider = Scripted([overloaded()], [overloaded()], [overloaded()])
+    ended = provider.run()[-1]
+    assert isinstance(ended, Ended)
+    assert ended.state is TurnState.FAILED
+    assert len(provider.asked) == 3
+
+
+def test_a_long_wait_is_told_not_waited() -> None:
+    provider = Scripted([overloaded(retry_after=600.0)])
+    assert provider.run()[-1].state is TurnState.FAILED  # type: ignore[union-attr]
+    assert provider.slept == []
+
+
+def test_an_error_after_the_first_word_is_never_tried_again() -> None:
+    provider = Scripted([*HELLO[:3], overloaded(in_stream=True)])
+    events = provider.run()
+    assert len(provider.asked) == 1
+    assert fold(events).messages()[0].text() == "Hello"
+    assert fold(events).state is TurnState.FAILED
+
+
+@pytest.mark.parametrize("kind", [Kind.INVALID_KEY, Kind.NO_CREDIT, Kind.MODEL_FORBIDDEN, Kind.CONTEXT_OVERFLOW])
+def test_what_a_repeat_cannot_help_is_not_repeated(kind: Kind) -> None:
+    provider = Scripted([ProviderError(Fault(kind))])
+    ended = provider.run()[-1]
+    assert isinstance(ended, Ended)
+    assert ended.trouble is not None
+    assert ended.trouble.fault == Fault(kind)
+    assert len(provider.asked) == 1
+
+
+def test_refused_reasoning_is_left_out_and_the_reader_is_told() -> None:
+    stale = ProviderError(Fault(Kind.STALE_THINKING, "bound to a different conversation", 400))
+    provider = Scripted([stale], call("length_of", '{"word": "abc"}'), HELLO)
+    events = provider.run(LENGTH)
+    assert [r.drop_thinking for r in provider.asked] == [False, True, True]
+    assert [n.kind for n in fold(events).notices] == ["thinking_dropped"]
+    assert fold(events).state is TurnState.DONE
+
+
+def test_refused_reasoning_is_not_dropped_twice() -> None:
+    stale = ProviderError(Fault(Kind.STALE_THINKING, status=400))
+    assert Scripted([stale], [stale]).run()[-1].state is TurnState.FAILED  # type: ignore[union-attr]
+
+
+def test_a_tool_is_run_and_its_result_goes_back() -> None:
+    provider = Scripted(call("length_of", '{"word": "budget"}'), HELLO)
+    events = provider.run(LENGTH)
+    assert [e.result for e in events if isinstance(e, ToolFinished)] == [ToolResult("call-1", "6")]
+    said, results = provider.asked[1].messages[1:]
+    assert said.blocks == (ToolUse("call-1", "length_of", {"word": "budget"}),)
+    assert results == Message("user", (ToolResult("call-1", "6"),))
+    folded = fold(events)
+    assert folded.usage == Usage(input=30, output=7)
+    assert [b.kind for b in folded.blocks()] == ["tool_use", "text"]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "says"),
+    [
+        ("length_of", "{}", "word is missing"),
+        ("length_of", '{"word"', "could not be read"),
+        ("length_of", '{"word": 3}', "failed (TypeError)"),
+        ("delete_everything", "{}", "no tool named"),
+    ],
+)
+def test_a_failing_tool_tells_the_model_and_the_turn_goes_on(name: str, arguments: str, says: str) -> None:
+    provider = Scripted(call(name, arguments), HELLO)
+    events = provider.run(LENGTH)
+    result = next(e.result for e in events if isinstance(e, ToolFinished))
+    assert result.is_error
+    assert says in result.content
+    assert events[-1] == Ended(TurnState.DONE)
+
+
+@pytest.mark.parametrize("finish", [FinishReason.LENGTH, FinishReason.REFUSAL, FinishReason.STOP])
+def test_no_tool_runs_unless_the_finish_asks_for_it(finish: FinishReason) -> None:
+    events = Scripted(call("length_of", '{"word": "a"}', finish)).run(LENGTH)
+    assert not [e for e in events if isinstance(e, ToolFinished)]
+    assert fold(events).state is TurnState.DONE
+
+
+def test_no_tool_runs_from_a_cut_stream() -> None:
+    cut = ProviderError(Fault(Kind.TRUNCATED, in_stream=True))
+    events = Scripted([*call("length_of", '{"word": "a"}')[:-1], cut]).run(LENGTH)
+    assert not [e for e in events if isinstance(e, ToolFinished)]
+    assert fold(events).state is TurnState.FAILED
+
+
+def test_endless_tool_calls_end() -> None:
+    provider = Scripted(*[call("length_of", '{"word": "a"}')] * turn.MAX_ROUNDS)
+    ended = provider.run(LENGTH)[-1]
+    assert isinstance(ended, Ended)
+    assert ended.trouble is not None
+    assert ended.trouble.cause is Cause.TOO_MANY_ROUNDS
+
+
+def test_every_turn_has_one_end() -> None:
+    for provider in (Scripted(HELLO), Scripted([overloaded()] * 1, HELLO), Scripted([ProviderError(Fault(Kind.NETWORK))])):
+        events = provider.run()
+        assert sum(isinstance(e, Ended) for e in events) == 1
+        assert isinstance(events[-1], Ended)
+
+
+def test_heard_events_reach_the_log_in_order() -> None:
+    assert [e.event for e in Scripted(HELLO).run() if isinstance(e, Heard)] == list(HELLO)
