@@ -13,7 +13,7 @@ from simulator.wire import ApiError
 SLOW = 30.0  # seconds a `slow` key waits before it is served
 
 FLAWS: dict[str, str] = {
-    "revoked": "401 invalid x-api-key",
+    "revoked": "401, as any key that does not exist",
     "nocredit": "400 credit balance too low",
     "forbidden": "403 no permission",
     "ratelimited": "429 with retry-after",
@@ -35,12 +35,11 @@ _RATE_LIMITED = (
     "https://docs.claude.com/en/api/rate-limits. You can see the response headers for current usage. "
     "Please reduce the prompt length or the maximum tokens requested, or try again later."
 )
-_ERRORS = {
-    "revoked": ApiError(401, "invalid x-api-key"),
-    "nocredit": ApiError(400, _NO_CREDIT),
-    "forbidden": ApiError(403, "Your API key does not have permission to use the specified resource."),
-    "ratelimited": ApiError(429, _RATE_LIMITED, retry_after=7),
-    "overloaded": ApiError(529, "Overloaded"),
+_ERRORS: dict[str, tuple[int, str, int | None]] = {  # status, message, retry-after
+    "nocredit": (400, _NO_CREDIT, None),
+    "forbidden": (403, "Your API key does not have permission to use the specified resource.", None),
+    "ratelimited": (429, _RATE_LIMITED, 7),
+    "overloaded": (529, "Overloaded", None),
 }
 
 
@@ -52,7 +51,8 @@ class Account:
     def refuse(self) -> None:
         """Raises the error this key always meets, if it has one."""
         if self.flaw in _ERRORS:
-            raise _ERRORS[self.flaw]
+            status, message, retry_after = _ERRORS[self.flaw]
+            raise ApiError(status, message, retry_after=retry_after)
 
     def refuse_model(self, model_id: str, line: str) -> None:
         if self.flaw == "noopus" and line == "opus":
@@ -90,4 +90,4 @@ class Accounts:
             return Account(key)
         rest = key.removeprefix(_ISSUED)
         flaw = next((name for name in FLAWS if rest.startswith(name)), "") if rest != key else ""
-        return Account(key, flaw) if flaw else None
+        return Account(key, flaw) if flaw and flaw != "revoked" else None

@@ -327,11 +327,11 @@ def _thoughts(talk: Conversation, tokens: int) -> str:
     base = (
         f"The person asks: {_quoted(talk.question)} "
         "I should check what kind of answer fits: a table, code, a list or a few words. "
-        "The figures must be marked as invented. "
+        "The figures must be marked as invented."
     )
     if not tokens:
-        return base.strip()
-    more = "Let me weigh the channels once more, then the budget, then what could go wrong. "
+        return base
+    more = " Let me weigh the channels once more, then the budget, then what could go wrong."
     parts = pieces(base)
     while len(parts) < tokens:
         parts += pieces(more)

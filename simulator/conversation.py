@@ -10,7 +10,7 @@ from simulator.directives import Directives, for_round, split
 from simulator.request import Request, Turn, merged
 from simulator.wire import Json
 
-_CONTEXT = re.compile(r"<([a-z][\w-]*)\b[^>]*>.*?</\1>", re.DOTALL)  # facts a product puts beside a question
+_CONTEXT = re.compile(r"<(context|facts|page)\b[^>]*>.*?</\1>", re.DOTALL)  # what a product tells beside a question
 
 
 @dataclass(frozen=True)

@@ -81,10 +81,13 @@ class Request:
         return BINDING_BETA in self.betas and binding.get("prefix_mismatch_behavior") == "drop_block"
 
 
-def read(body: bytes, headers: Mapping[str, str]) -> Request:
-    """The request of that body. Raises ApiError for everything the real API would refuse."""
+def read(body: bytes, headers: Mapping[str, str], *, counting: bool = False) -> Request:
+    """The request of that body. Raises ApiError for everything the real API would refuse.
+
+    `counting` is for `/count_tokens`, whose requests have no `max_tokens`.
+    """
     version = check_version(headers)
-    raw = _json(body)
+    raw = {"max_tokens": 1, **_json(body)} if counting else _json(body)
     model = _model(raw)
     turns = tuple(_turns(raw))
     request = Request(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import random
 import signal
 import time
@@ -168,9 +169,10 @@ class Simulator:
         if path.startswith("/v1/models"):
             check_version(headers)
             return _json(200, _model_list(path, environ["QUERY_STRING"]))
-        request = read(_body(environ), headers)
+        counting = path == "/v1/messages/count_tokens"
+        request = read(_body(environ), headers, counting=counting)
         account.refuse_model(request.model.id, request.model.line)
-        if path == "/v1/messages/count_tokens":
+        if counting:
             return _json(200, {"input_tokens": cache.count(request)})
         return self._messages(request, account, line, request_id)
 
@@ -291,7 +293,8 @@ class _Exchange:
     def _play(self, step: faults.Step) -> Iterator[bytes]:
         match step:
             case Event():
-                self._wait(step.spent * self._per_token)
+                if step.spent:
+                    self.line.pause(step.spent * self._per_token)
                 yield from self._written(frame(step.name, step.data, self.simulator.padding()))
             case faults.Silence(seconds, pings):
                 yield from self._silence(seconds, pings)
@@ -300,15 +303,11 @@ class _Exchange:
             case faults.Broken():
                 self.line.break_off()
 
-    def _wait(self, seconds: float) -> None:
-        if seconds:
-            self.line.pause(seconds)
-
     def _silence(self, seconds: float | None, pings: float | None) -> Iterator[bytes]:
-        until = None if seconds is None else time.monotonic() + seconds
-        while until is None or time.monotonic() < until:
-            left = None if until is None else until - time.monotonic()
-            self.line.pause(left if pings is None else pings if left is None else min(pings, max(0.0, left)))
+        until = math.inf if seconds is None else time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            wait = min(left, math.inf if pings is None else pings)
+            self.line.pause(None if wait == math.inf else wait)
             if pings is not None:
                 yield frame("ping", {})
 
