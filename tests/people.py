@@ -14,6 +14,7 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.routing import IntegerConverter, Rule, UUIDConverter
 
 from webapp.accounts import Role, browsers, enter, passwords, people, workspaces
 from webapp.accounts.scope import Scope
@@ -102,3 +103,11 @@ def join(person: Browser, workspace_id: uuid.UUID, role: Role) -> Browser:
 def _hash() -> str:
     """Argon2id takes its 40 ms once, not for everybody in every test."""
     return passwords.hashed(PASSWORD)
+
+
+def some_value(rule: Rule, name: str) -> Any:
+    """A value that the rule's parameter takes and that names nothing."""
+    converter = rule._converters[name]
+    if isinstance(converter, UUIDConverter):
+        return uuid.uuid4()
+    return 2**31 - 1 if isinstance(converter, IntegerConverter) else "nothing-by-this-name"
