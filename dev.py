@@ -123,6 +123,9 @@ class Children:
         self._all.append(child)
         return child
 
+    def named(self, name: str) -> Child:
+        return next(child for child in self._all if child.name == name)
+
     def watch(self) -> NoReturn:
         """Raises CannotRun when one of them ends."""
         while True:

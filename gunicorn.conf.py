@@ -34,9 +34,9 @@ class DrainWorker(GeventWorker):
         self.drain(self.cfg.graceful_timeout - MARGIN)
 
     def drain(self, seconds):
-        runner = self.wsgi.extensions["parts"].runner
-        if runner is None:
+        if not self.booted:  # told to stop before it began: no app yet
             return
+        runner = self.wsgi.extensions["parts"].runner
         started = time.monotonic()
         self.log.info("Worker %s drains: at most %.0f s", self.pid, seconds)
         runner.drain(seconds)
@@ -58,9 +58,7 @@ def on_starting(server):
 
 def post_worker_init(worker):
     """Each worker process has its own runner, started after the fork: greenlets and connections do not survive one."""
-    runner = worker.wsgi.extensions["parts"].runner
-    if runner is not None:
-        runner.start()
+    worker.wsgi.extensions["parts"].runner.start()
 
 
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
