@@ -12,6 +12,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp import cli
+from webapp.chat.log import TurnLog
+from webapp.chat.runner import Runner, owner_name
 from webapp.config import Settings
 from webapp.db import Database
 from webapp.errors import UserError
@@ -55,17 +57,14 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def assemble(settings: Settings) -> Parts:
     database = Database(settings.database_url)
-    return Parts(
-        settings=settings,
-        database=database,
-        providers=catalogue(settings.base_urls),
-        keyring=start_keyring(database, settings),
-        client=Client(
-            proxy=settings.outbound_proxy, idle_timeout=settings.idle_timeout, total_timeout=settings.turn_timeout
-        ),
-        log=None,
-        runner=None,
+    keyring = start_keyring(database, settings)
+    providers_here = catalogue(settings.base_urls)
+    client = Client(
+        proxy=settings.outbound_proxy, idle_timeout=settings.idle_timeout, total_timeout=settings.turn_timeout
     )
+    log = TurnLog(database, owner_name())
+    runner = Runner(database, keyring, client, providers_here, log, settings.turn_timeout)
+    return Parts(settings, database, providers_here, keyring, client, log, runner)
 
 
 def start_logging(level: str) -> None:
@@ -78,6 +77,6 @@ def start_logging(level: str) -> None:
 def show_http_error(error: HTTPException) -> ResponseReturnValue:
     """werkzeug's own errors (404, 405, 413 ...) in our words and layout."""
     if error.code is None or error.code < 400:
-        return error.get_response()  # type: ignore[return-value]
+        return error.get_response()
     shown = UserError(error.name, error.description or "", status=error.code)
     return web.show_error(shown)

@@ -153,5 +153,5 @@ def remember_refused(scope: Scope, db: Session, key_id: uuid.UUID, model: str, f
 def thinks(db: Session, key_id: uuid.UUID, model: str) -> bool:
     """Whether the model can show adaptive reasoning, as its provider says."""
     row = db.get(ModelList, key_id)
-    found = (m for m in (row.models if row else []) if m["id"] == model)
-    return "adaptive" in next(found, {}).get("thinking", ())
+    models = [Model.from_json(raw) for raw in row.models] if row else []
+    return any(m.id == model and "adaptive" in m.thinking for m in models)

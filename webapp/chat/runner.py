@@ -47,7 +47,7 @@ SWEEP = 300.0
 CHANNELS = ("turn_news", "turn_control")
 
 
-class Cut(gevent.GreenletExit):
+class Cut(gevent.GreenletExit):  # type: ignore[misc]  # gevent has no types
     """Thrown into a turn's greenlet to end it: as what, and why."""
 
     def __init__(self, state: TurnState, trouble: Trouble | None = None) -> None:
@@ -242,7 +242,7 @@ class Runner:
             running.hearing.kill(why, block=False)
 
     def drain(self, deadline: float) -> None:
-        """Let readers go, wait until the turns of this process have ended; after `deadline` seconds interrupt the rest."""
+        """Let readers go, wait until the turns here have ended; after `deadline` seconds interrupt the rest."""
         self._log.draining = True
         for live in list(self._log.live()):
             live.ring()
@@ -259,7 +259,7 @@ class Runner:
             try:
                 with self._database.listen() as connection:
                     for channel in CHANNELS:
-                        connection.execute(f"listen {channel}")  # type: ignore[arg-type]
+                        connection.execute(f"listen {channel}")
                     self._log.news()
                     for note in connection.notifies():
                         self._heed(note.channel, note.payload)

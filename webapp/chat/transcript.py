@@ -1,8 +1,8 @@
 """What was said: chat sessions, turns and their messages. The store of chat_sessions, chat_turns and chat_messages.
 
 A session is private to its author. A live turn is written only by its owner: every write of a turn names the owner and
-epoch it believes in, and writes nothing when another process has taken the turn over (an expired lease raises the epoch).
-The leases use PostgreSQL's clock, so that hosts need not agree on the time.
+the epoch it believes in, and writes nothing when another process has taken the turn over (an expired lease raises the
+epoch). Leases use PostgreSQL's clock, so that hosts need not agree on the time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from webapp.chat.turn import THINKING_DROPPED
 from webapp.db import Session
 from webapp.db.models import ByokKey, ChatMessage, ChatSession, ChatTurn, TurnEventRow
 from webapp.errors import UserError, not_found
-from webapp.llm.blocks import Message, Text, block_from_json, block_to_json
+from webapp.llm.blocks import Message, Role, Text, block_from_json, block_to_json
 from webapp.llm.events import Notice, Usage
 
 LEASE = 10  # seconds a turn stays its owner's without being renewed
@@ -285,7 +285,7 @@ def _messages_by_turn(db: Session, turn_ids: Sequence[uuid.UUID]) -> dict[uuid.U
 
 
 def _read_message(row: ChatMessage) -> Message:
-    role = "user" if row.role == "user" else "assistant"
+    role: Role = "user" if row.role == "user" else "assistant"
     return Message(role, tuple(block_from_json(b) for b in row.blocks), row.dialect, row.model)
 
 

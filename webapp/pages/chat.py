@@ -354,7 +354,7 @@ def announcement(turn: TurnView) -> str:
     """What a screen reader is told once, when the answer has ended."""
     if turn.trouble:
         return explain_trouble(turn).title
-    text = rich_text("\n\n".join(b.text for b in turn.blocks if b.kind == "text"), "").striptags()
+    text = rich_text("\n\n".join(b.text for b in turn.blocks if b.kind == "text"), "said").striptags()
     return text if len(text) <= 600 else f"The answer is ready, {len(text.split())} words."
 
 

@@ -31,7 +31,9 @@ def partial(target: str, swap: str, body: str = "") -> str:
 
 
 def sse(*partials: str, event: str | None = None) -> bytes:
-    """One event. Any text is safe as data: a CR or a lone surrogate cannot end the line, the event or the encoding.
+    """One event. All targets are looked up before the first swap, so no partial can target what another one of the same
+    frame adds. Any text is safe as data: a CR or a lone surrogate cannot end the line, the event or the
+    encoding.
 
     Raises ValueError for an event name with a line end in it.
     """

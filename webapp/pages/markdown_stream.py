@@ -106,8 +106,8 @@ class MarkdownStream:
         return self._news
 
     def patches(self, now: float) -> list[Patch]:
-        """What changed since the last call, to be applied in order; often nothing. `now` is a monotonic clock in
-        seconds; it paces the work (see REST)."""
+        """What changed since the last call, in order; often nothing. Fit for one frame: none targets what another of
+        them adds. `now` is a monotonic clock in seconds; it paces the work (see REST)."""
         if not self._news or now < self._due:
             return []
         started = perf_counter()
@@ -116,22 +116,32 @@ class MarkdownStream:
         self._due = now + REST * (perf_counter() - started)
         return changes
 
+    @property
+    def behind(self) -> bool:
+        """Whether text that was fed waits to be shown or coloured."""
+        return self._news
+
     def close(self) -> list[Patch]:
         """The text is complete. The last changes; from here on the page is what render() makes of the whole text."""
         held, self._held = self._held, ""
         self._take(held)
         changes: list[Patch] = []
+        before = self._page()
         self._advance(0.0, changes, closing=True)
         if self._env["references"]:
+            self._inners, changes = before, []
             self._show(0, inner_blocks("".join(self._text), self.prefix), changes)
         self._text.clear()
         return changes
 
     def snapshot(self) -> Html:
         """All blocks as a reader has them who followed every patch so far."""
+        return assemble(self.prefix, self._page())
+
+    def _page(self) -> list[str]:
         if self._code and self._final < len(self._inners):
-            return assemble(self.prefix, [*self._inners[:-1], self._code.inner()])
-        return assemble(self.prefix, self._inners)
+            return [*self._inners[:-1], self._code.inner()]
+        return list(self._inners)
 
     def _take(self, text: str) -> None:
         text = normal(text)

@@ -1,4 +1,4 @@
-"""From a live turn to the frames its readers get. No SQL, no routes: those are chat.py's. How a frame is built: frames.py.
+"""From a live turn to the frames its readers get. No SQL, no routes (chat.py). How a frame is built: frames.py.
 
 A reader first gets a snapshot (the answer as it is now, morphed into place), then only what changed, then the final
 turn as any page shows it, without the connection. What changed is worked out once per turn and process and sent to all

@@ -22,6 +22,8 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from webapp.accounts import Right, Scope, enter
+from webapp.chat.log import TurnLog
+from webapp.chat.runner import Runner
 from webapp.config import Settings
 from webapp.db import Database
 from webapp.errors import Link, UserError
@@ -59,8 +61,8 @@ class Parts:
     providers: dict[str, Provider]
     keyring: Keyring
     client: Client
-    log: Any
-    runner: Any
+    log: TurnLog
+    runner: Runner
 
 
 def parts() -> Parts:
