@@ -324,7 +324,7 @@ def _grown(block: _OpenBlock, name: str, piece: str) -> Iterator[Event]:
         case "partial_json":
             yield ToolArgsDelta(block.number, piece)
         case "signature":
-            block.opaque["signature"] = block.opaque.get("signature", "") + piece
+            block.opaque["signature"] = piece  # whole, as the official SDK takes it
 
 
 # --- failing ----------------------------------------------------------------------------------------------------
