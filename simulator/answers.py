@@ -20,7 +20,6 @@ from simulator.wire import Json, StopReason, compact, pieces
 
 _ROWS = 10  # of a tool's result shown as a table
 _COLUMNS = 6
-_TITLE_MAX_TOKENS = 100  # a request for a title allows few tokens; a question about titles does not
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Draft:
     stop: StopReason = "end_turn"
 
 
-def compose(talk: Conversation, max_tokens: int, thinks: bool) -> Draft:
+def compose(talk: Conversation, thinks: bool) -> Draft:
     """The demo model's next answer. `thinks` says whether the request lets it think; a directive asks for more."""
     asked = talk.directives
     thinking = _thoughts(talk, asked.thinking) if thinks or asked.thinking else ""
@@ -46,7 +45,7 @@ def compose(talk: Conversation, max_tokens: int, thinks: bool) -> Draft:
         stop = "pause_turn"
     elif asked.max_tokens:
         stop = "max_tokens"
-    return Draft(_words(talk, max_tokens), thinking, (), asked.redacted, stop)
+    return Draft(_words(talk), thinking, (), asked.redacted, stop)
 
 
 # --- tools
@@ -106,8 +105,8 @@ def _announcement(calls: Sequence[PlannedCall], round: int) -> str:
 # --- words
 
 
-def _words(talk: Conversation, max_tokens: int) -> str:
-    text = talk.question if talk.directives.echo else _answer(talk, max_tokens)
+def _words(talk: Conversation) -> str:
+    text = talk.question if talk.directives.echo else _answer(talk)
     wanted = talk.directives.tokens
     return text if wanted is None else _exactly(text, wanted)
 
@@ -121,8 +120,8 @@ def _exactly(text: str, tokens: int) -> str:
     return "".join(parts[:tokens])
 
 
-def _answer(talk: Conversation, max_tokens: int) -> str:
-    if _wants_title(talk, max_tokens):
+def _answer(talk: Conversation) -> str:
+    if talk.wants_title:
         return _title(talk.question)
     if talk.results:
         return _from_results(talk.results)
@@ -138,15 +137,12 @@ def _introduction(talk: Conversation) -> str:
     return "*I am the built-in **demo model**: my answers are canned, no AI is behind them.*\n\n"
 
 
-def _wants_title(talk: Conversation, max_tokens: int) -> bool:
-    asked = f"{talk.instructions}\n{talk.question}".lower()
-    return max_tokens <= _TITLE_MAX_TOKENS and "title" in asked
-
-
 def _title(question: str) -> str:
     quoted = re.search(r'["“](.+?)["”]', question)
-    words = re.findall(r"[\w'&%-]+", quoted.group(1) if quoted else question.splitlines()[-1] if question else "")
-    return " ".join(words[:6]).capitalize() or "New conversation"
+    about = quoted.group(1) if quoted else question.rpartition("\n")[2].removeprefix("User:")
+    words = re.findall(r"[\w'&%-]+", about)
+    title = " ".join(words[:6]) or "New conversation"
+    return title[0].upper() + title[1:]
 
 
 _TOPICS: tuple[tuple[str, str], ...] = (
@@ -180,8 +176,8 @@ def _quoted(question: str) -> str:
 
 def _say_who(talk: Conversation) -> str:
     return (
-        "I am the **demo model** that comes with this product. I run on your own machine, cost nothing and know "
-        "nothing: a few rules pick a canned answer that fits your words.\n\n"
+        "I am the **demo model** that comes with this product. I cost nothing and know nothing: "
+        "a few rules pick a canned answer that fits your words.\n\n"
         "To talk to a real model, connect a key of your own in *Settings › AI providers*."
     )
 

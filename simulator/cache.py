@@ -140,7 +140,6 @@ def _content(request: Request) -> Iterator[tuple[object, int, str]]:
             if (turn.index, i) == last and not ttl:
                 ttl = (request.automatic_cache or {}).get("ttl") or "5m"
             yield [how, turn.role, _bare(block)], _tokens(block), ttl
-            how = {}
 
 
 def _last_cacheable(request: Request) -> tuple[int, int] | None:

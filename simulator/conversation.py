@@ -12,6 +12,8 @@ from simulator.wire import Json
 
 _CONTEXT = re.compile(r"<(context|facts|page)\b[^>]*>.*?</\1>", re.DOTALL)  # what a product tells beside a question
 
+_TITLE_MAX_TOKENS = 100  # a request for a title allows few tokens; a question about titles does not
+
 
 @dataclass(frozen=True)
 class Result:
@@ -24,12 +26,15 @@ class Result:
 
 @dataclass(frozen=True)
 class Conversation:
-    """`number` counts the person's questions from 1; `round` the model calls since the question, from 0."""
+    """`number` counts the person's questions from 1; `round` the model calls since the question, from 0.
+
+    A product that wants a title for a conversation quotes its first message: directives in that quote do not count.
+    """
 
     question: str
     number: int
     round: int
-    instructions: str
+    wants_title: bool
     images: int
     tools: tuple[Json, ...]
     results: tuple[Result, ...]
@@ -44,16 +49,22 @@ def view(request: Request) -> Conversation:
     since = turns[at + 1 :]
     round = sum(turn.role == "assistant" for turn in since)
     question, groups = split(_last_text(turns[at]))
+    wants_title = _wants_title(request, question)
     return Conversation(
         question=_CONTEXT.sub("", question).strip(),
         number=len(asked),
         round=round,
-        instructions="\n".join(block.get("text", "") for block in request.system),
+        wants_title=wants_title,
         images=sum(block["type"] == "image" for block in turns[at].blocks),
         tools=_offered(request),
         results=tuple(_answered(since)),
-        directives=for_round(groups, round),
+        directives=for_round([] if wants_title else groups, round),
     )
+
+
+def _wants_title(request: Request, question: str) -> bool:
+    asked = "\n".join([question, *(block["text"] for block in request.system)])
+    return request.max_tokens <= _TITLE_MAX_TOKENS and "title" in asked.lower()
 
 
 def _offered(request: Request) -> tuple[Json, ...]:

@@ -20,7 +20,7 @@ _REFUSAL: Json = {
 
 def build(request: Request, talk: Conversation) -> Reply:
     """The answer, within `max_tokens` and `stop_sequences`. With `max_tokens: 0` it is empty: a cache warm-up."""
-    draft = compose(talk, request.max_tokens, _thinks(request))
+    draft = compose(talk, _thinks(request))
     if _may_not_think(request):
         draft = replace(draft, thinking="", redacted=False)
     reply = Reply(tuple(_blocks(request, draft)), draft.stop, None, _REFUSAL if draft.stop == "refusal" else None)

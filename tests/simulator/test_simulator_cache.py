@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from simulator.cache import LOOKBACK, Cache, Usage, count
+from simulator.cache import Cache, Usage, count
 from simulator.request import Request, read
 
 EPHEMERAL = {"type": "ephemeral"}
@@ -167,8 +167,8 @@ def test_a_breakpoint_finds_entries_twenty_blocks_back_and_no_further(cache):
         return request([{"role": "user", "content": marked}])
 
     send(cache, upto(20))
-    assert cache.plan(upto(20 + LOOKBACK - 1), "alice").usage.read > 0
-    assert cache.plan(upto(20 + LOOKBACK), "alice").usage.read == 0
+    assert cache.plan(upto(39), "alice").usage.read > 0
+    assert cache.plan(upto(40), "alice").usage.read == 0
 
 
 def test_nothing_can_be_read_before_the_answer_that_wrote_it_has_begun(cache):

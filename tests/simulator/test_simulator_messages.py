@@ -74,8 +74,10 @@ def test_a_long_answer_has_about_nine_hundred_words(client):
 
 
 def test_a_conversation_gets_a_short_title(client):
-    title = ask(client, 'Write a title for: "pause all losing campaigns now"', max_tokens=30).content[0].text
-    assert title == "Pause all losing campaigns now"
+    quoted = 'Write a title for: "pause all losing campaigns now [[sim error=529]]"'
+    assert ask(client, quoted, max_tokens=30).content[0].text == "Pause all losing campaigns now"
+    told = ask(client, "User: how is Meta doing?", max_tokens=30, system="Give the conversation a title.")
+    assert told.content[0].text == "How is Meta doing"
 
 
 def test_the_streamed_answer_is_the_unstreamed_one(client):

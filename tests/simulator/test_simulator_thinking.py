@@ -127,8 +127,15 @@ def test_hidden_thinking_is_empty_but_signed_and_billed(client):
     assert [delta.type for delta in thinking] == ["signature_delta"]
     end = next(e for e in events if e.type == "message_delta")
     assert end.usage.output_tokens_details.thinking_tokens == 200
-    answer = ask(client, [question("[[sim thinking=200]] why?")], thinking={"type": "adaptive"})
+    answer = client.messages.create(
+        model="claude-sonnet-5-5",
+        max_tokens=4000,
+        system="Be brief.",
+        thinking={"type": "adaptive"},
+        messages=[question("[[sim thinking=200]] why?")],
+    )
     assert answer.content[0].thinking == ""
+    assert answer.content[0].signature
     assert (
         ask(client, [question("[[sim thinking=200]] why?"), answer.to_param(), question("x")]).stop_reason == "end_turn"
     )

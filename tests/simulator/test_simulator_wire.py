@@ -287,7 +287,7 @@ def test_a_text_without_directives_is_never_a_fault(text: str) -> None:
     asked = {"model": "demo-sonnet", "max_tokens": 1000, "messages": [{"role": "user", "content": text}]}
     talk = view(read(json.dumps(asked).encode(), {"anthropic-version": "2026-10-21"}))
     assert talk.directives == Directives()
-    assert compose(talk, 1000, thinks=False).text.strip()
+    assert compose(talk, thinks=False).text.strip()
 
 
 def test_directives_are_taken_out_of_what_the_model_reads():
