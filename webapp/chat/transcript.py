@@ -112,10 +112,10 @@ def session(scope: Scope, db: Session, session_id: uuid.UUID) -> SessionRow:
 
 
 def rename(scope: Scope, db: Session, session_id: uuid.UUID, title: str) -> SessionRow:
+    session(scope, db, session_id)
     title = " ".join(title.split())
     if not title or len(title) > 120:
         raise UserError("The title was not changed", "A title has 1 to 120 characters.", status=422)
-    session(scope, db, session_id)
     db.execute(update(ChatSession).where(ChatSession.id == session_id).values(title=title))
     return session(scope, db, session_id)
 
@@ -262,7 +262,7 @@ def turns(scope: Scope, db: Session, session_id: uuid.UUID) -> list[TurnView]:
     session(scope, db, session_id)
     rows = db.scalars(select(ChatTurn).where(ChatTurn.session_id == session_id).order_by(ChatTurn.position)).all()
     said = _messages_by_turn(db, [row.id for row in rows])
-    return [_turn_view(row, said.get(row.id, [])) for row in rows]
+    return [_turn_view(db, row, said.get(row.id, [])) for row in rows]
 
 
 def turn(scope: Scope, db: Session, turn_id: uuid.UUID) -> TurnView:
@@ -271,7 +271,7 @@ def turn(scope: Scope, db: Session, turn_id: uuid.UUID) -> TurnView:
     row = db.scalars(query).one_or_none()
     if row is None:
         raise not_found()
-    return _turn_view(row, _messages_by_turn(db, [row.id]).get(row.id, []))
+    return _turn_view(db, row, _messages_by_turn(db, [row.id]).get(row.id, []))
 
 
 def _messages_by_turn(db: Session, turn_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[Message]]:
@@ -289,14 +289,16 @@ def _read_message(row: ChatMessage) -> Message:
     return Message(role, tuple(block_from_json(b) for b in row.blocks), row.dialect, row.model)
 
 
-def _turn_view(row: ChatTurn, said: Sequence[Message]) -> TurnView:
+def _turn_view(db: Session, row: ChatTurn, said: Sequence[Message]) -> TurnView:
+    """A turn that still runs has no messages yet but its question: what it has said so far is in the log."""
+    live = fold([event for _, event in events_of(db, row.id)]) if TurnState(row.state).live else None
     return TurnView(
         id=row.id,
         session_id=row.session_id,
         position=row.position,
         state=TurnState(row.state),
         question=said[0].text() if said else "",
-        blocks=blocks_of(said[1:]),
+        blocks=live.blocks() if live else blocks_of(said[1:]),
         provider=row.provider,
         model=row.model_served or row.model,
         key_label=row.key_label,
