@@ -75,9 +75,9 @@ def _without(text: str, value: str) -> str:
     for form in sorted(forms, key=len, reverse=True):
         text = text.replace(form, HIDDEN)
     for start in range(len(value) - 11):
-        piece = value[start : start + 12]
-        if piece in text:
-            text = text.replace(piece, HIDDEN)
+        while value[start : start + 12] in text:
+            end = max(e for e in range(start + 12, len(value) + 1) if value[start:e] in text)
+            text = text.replace(value[start:end], HIDDEN)
     return text
 
 

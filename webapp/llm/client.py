@@ -253,7 +253,9 @@ class _Pace(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         if self.tick:
             gevent.sleep(self.tick - time.monotonic() % self.tick)
-        return self._socket.readinto1(buffer)
+        data = self._socket.read1(len(buffer))  # not readinto1, which waits for more though it holds some
+        buffer[: len(data)] = data
+        return len(data)
 
     def close(self) -> None:
         self._socket.close()

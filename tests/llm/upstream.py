@@ -1,0 +1,140 @@
+"""A provider made of a socket and a script: each test writes exactly the bytes it wants heard, when it wants."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from io import BufferedReader
+from types import TracebackType
+
+from webapp.llm.providers import ANTHROPIC, Provider
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n"
+
+
+@dataclass
+class Request:
+    line: str
+    headers: dict[str, str]
+    body: bytes
+    connection: int  # counts the connections of the test
+
+
+@dataclass
+class Line:
+    """One connection, as the script sees it."""
+
+    socket: socket.socket
+    reader: BufferedReader
+    request: Request
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def chunks(self, pieces: Iterable[bytes], *, every: float = 0.0) -> None:
+        for piece in pieces:
+            self.send(b"%x\r\n%s\r\n" % (len(piece), piece))
+            time.sleep(every)
+
+    def reset(self) -> None:
+        """Hang up so that the peer reads ECONNRESET."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.reader.close()
+        self.socket.close()
+
+    def closed_by_peer(self, within: float) -> float | None:
+        """Seconds until the other side closed, None if it did not."""
+        began = time.monotonic()
+        self.socket.settimeout(within)
+        try:
+            while self.socket.recv(65536):
+                pass
+        except TimeoutError:
+            return None
+        except ConnectionError:
+            pass
+        return time.monotonic() - began
+
+
+Script = Callable[[Line], None]
+
+
+@dataclass
+class Upstream:
+    """Serves `script` once per request, on as many connections as come."""
+
+    script: Script
+    requests: list[Request] = field(default_factory=list)
+
+    def __enter__(self) -> Upstream:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._open: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._server.close()
+        for connection in self._open:
+            connection.close()
+
+    @property
+    def url(self) -> str:
+        host, port = self._server.getsockname()
+        return f"http://{host}:{port}"
+
+    @property
+    def provider(self) -> Provider:
+        return Provider(**{**vars(ANTHROPIC), "base_url": self.url})
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            self._open.append(connection)
+            threading.Thread(target=self._serve, args=(connection, len(self._open)), daemon=True).start()
+
+    def _serve(self, connection: socket.socket, number: int) -> None:
+        reader = connection.makefile("rb")
+        try:
+            while request := _read_request(reader, number):
+                self.requests.append(request)
+                self.script(Line(connection, reader, request))
+                if connection.fileno() < 0:
+                    return
+        except OSError:
+            return
+        finally:
+            reader.close()
+
+
+def _read_request(reader: BufferedReader, number: int) -> Request | None:
+    line = reader.readline().decode("latin-1").strip()
+    if not line:
+        return None
+    headers: dict[str, str] = {}
+    while raw := reader.readline().decode("latin-1").strip():
+        name, _, value = raw.partition(":")
+        headers[name.lower()] = value.strip()
+    body = reader.read(int(headers.get("content-length", 0)))
+    return Request(line, headers, body, number)
+
+
+def close(line: Line) -> None:
+    """End the connection so that the peer sees it, though the reader of requests still holds the socket."""
+    line.socket.shutdown(socket.SHUT_RDWR)
+    line.socket.close()
+
+
+def whole(body: bytes, head: bytes = OK) -> bytes:
+    return head + b"content-length: %d\r\n\r\n" % len(body) + body
+
+
+def answer(status: int, body: bytes, content_type: str = "application/json", extra: str = "") -> bytes:
+    head = f"HTTP/1.1 {status} X\r\ncontent-type: {content_type}\r\n{extra}".encode()
+    return whole(body, head)
