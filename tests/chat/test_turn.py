@@ -197,7 +197,11 @@ def test_endless_tool_calls_end() -> None:
 
 
 def test_every_turn_has_one_end() -> None:
-    for provider in (Scripted(HELLO), Scripted([overloaded()] * 1, HELLO), Scripted([ProviderError(Fault(Kind.NETWORK))])):
+    for provider in (
+        Scripted(HELLO),
+        Scripted([overloaded()] * 1, HELLO),
+        Scripted([ProviderError(Fault(Kind.NETWORK))]),
+    ):
         events = provider.run()
         assert sum(isinstance(e, Ended) for e in events) == 1
         assert isinstance(events[-1], Ended)
