@@ -119,7 +119,7 @@ def test_insecure_cookies_must_be_asked_for_in_so_many_words() -> None:
     assert not Settings.from_environ({**GOOD, "INSECURE_COOKIES": "1"}).secure_cookies
 
 
-@pytest.mark.parametrize("program", ["gunicorn", "flask"])
+@pytest.mark.parametrize("program", ["gunicorn", "flask", "migrate"])
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -132,6 +132,7 @@ def test_the_real_programs_do_not_start_and_say_why(program: str, changes: dict[
     commands = {
         "gunicorn": ["-m", "gunicorn", "-c", "gunicorn.conf.py", "-b", "127.0.0.1:0", "wsgi:app"],
         "flask": ["-m", "flask", "--app", "wsgi", "routes"],
+        "migrate": ["-m", "webapp.db.migrate"],
     }
     ran = subprocess.run(
         [sys.executable, *commands[program]],

@@ -5,12 +5,13 @@ Not a flask command: those run inside the application, which does not start on a
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 
-from webapp.config import Settings
+from webapp.config import Settings, SettingsError
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
@@ -28,4 +29,7 @@ def upgrade(url: str) -> None:
 
 
 if __name__ == "__main__":
-    upgrade(Settings.from_environ().database_url)
+    try:
+        upgrade(Settings.from_environ().database_url)
+    except SettingsError as wrong:
+        sys.exit(f"Not migrated. {wrong}")
