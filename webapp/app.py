@@ -16,7 +16,7 @@ from webapp.chat.log import TurnLog
 from webapp.chat.runner import Runner, owner_name
 from webapp.config import Settings
 from webapp.db import Database
-from webapp.errors import UserError
+from webapp.errors import UserError, not_found
 from webapp.llm.client import Client
 from webapp.llm.providers import catalogue
 from webapp.pages import account, auth, chat, members, providers, web, workspaces
@@ -78,5 +78,5 @@ def show_http_error(error: HTTPException) -> ResponseReturnValue:
     """werkzeug's own errors (404, 405, 413 ...) in our words and layout."""
     if error.code is None or error.code < 400:
         return error.get_response()
-    shown = UserError(error.name, error.description or "", status=error.code)
+    shown = not_found() if error.code == 404 else UserError(error.name, error.description or "", status=error.code)
     return web.show_error(shown)
