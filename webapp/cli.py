@@ -99,4 +99,28 @@ def _demo_key(scope: Scope, db: Session) -> None:
         byok.connect(scope, db, parts.keyring, "demo", key, label="Demo model")
 
 
-COMMANDS = (create_user, seed_demo)
+@click.command("rotate-encryption-key")
+@with_appcontext
+def rotate_encryption_key() -> None:
+    """Seal with ENCRYPTION_KEY what ENCRYPTION_KEY_PREVIOUS sealed. Kill it and run it again: it goes on."""
+    parts = web.parts()
+    done = byok.Rotation(0, 0, 0)
+    for done in byok.rotate(parts.database, parts.keyring):
+        click.echo(f"{done.resealed} sealed anew, {done.left} left")
+    if done.broken:
+        raise click.ClickException(f"{done.broken} keys do not open and stay as they are. The log names their rows.")
+    click.echo("Nothing is left under another key. ENCRYPTION_KEY_PREVIOUS can be removed.")
+
+
+@click.command("vault-verify")
+@with_appcontext
+def vault_verify() -> None:
+    """Open every stored key, show none, and count."""
+    parts = web.parts()
+    found = byok.verify(parts.database, parts.keyring)
+    click.echo(f"{found.opened} keys open, {found.broken} do not.")
+    if found.broken:
+        raise click.ClickException("The log names the rows that do not open.")
+
+
+COMMANDS = (create_user, seed_demo, rotate_encryption_key, vault_verify)

@@ -445,7 +445,7 @@ CANARY = "sk-ant-api03-Canary+of/the=Mine%20&7f3e9Zq\"x'y"
 
 def forms(key: str) -> set[str]:
     raw = key.encode()
-    found = {key, key[::-1], raw.hex(), quote(key, safe=""), quote(key), json.dumps(key)[1:-1], raw[13:].decode()}
+    found = {key, key[::-1], raw.hex(), quote(key, safe=""), quote(key), json.dumps(key)[1:-1], key[13:], key[20:]}
     for shift in range(3):  # base64 of the key within a longer text
         coded = base64.b64encode(b"\0" * shift + raw).decode()
         found |= {coded[8:-8], coded[8:-8].replace("+", "-").replace("/", "_")}
@@ -461,7 +461,7 @@ def dump(database: Database) -> str:
 
 
 class Everything(logging.Handler):
-    """Keeps every record of every logger, unredacted, with its traceback."""
+    """Keeps every record of every logger with its traceback, before the app's own handler redacts it."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -475,7 +475,7 @@ class Everything(logging.Handler):
 def logged() -> Iterator[list[str]]:
     handler, root = Everything(), logging.getLogger()
     level = root.level
-    root.addHandler(handler)
+    root.handlers.insert(0, handler)
     root.setLevel(logging.DEBUG)
     logging.getLogger("sqlalchemy.engine").setLevel(logging.DEBUG)
     yield handler.lines
