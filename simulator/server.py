@@ -21,6 +21,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import gevent
+import gevent.event
 import gevent.socket
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
@@ -39,6 +40,7 @@ StartResponse = Callable[[str, Headers], object]
 MAX_BODY = 32 * 1024 * 1024
 _WATCHED = 0.25  # seconds; a shorter pause is not worth watching the connection for
 _PADDING = 15
+_GRACE = 0.2  # seconds that open streams get at the end
 _LOGIN_PAGE = "<!doctype html><title>Sign in</title><h1>Sign in to the network</h1><form><input name=user></form>"
 
 
@@ -345,10 +347,13 @@ def serve(host: str, port: int, pace: Pace) -> None:
     listener.bind((host, port))
     listener.listen(1024)
     server = WSGIServer(listener, Simulator(pace), handler_class=_Handler, log=None)
+    asked_to_end = gevent.event.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        gevent.signal_handler(number, server.stop, 0.2)
+        gevent.signal_handler(number, asked_to_end.set)
+    server.start()
     print(f"simulator listening on http://{host}:{listener.getsockname()[1]}", flush=True)
-    server.serve_forever()
+    asked_to_end.wait()
+    server.stop(_GRACE)
 
 
 def _check_length(request: Request) -> None:

@@ -251,6 +251,12 @@ def test_it_starts_within_a_second_and_ends_cleanly_even_with_a_stream_open(numb
     process.stderr.close()
 
 
+def test_it_can_be_ended_as_soon_as_it_has_said_where_it_listens():
+    for _ in range(5):
+        _, stop = start_simulator()
+        assert stop() == 0
+
+
 def test_it_needs_nothing_of_the_product():
     loads = "import sys, simulator.__main__; print([m for m in sys.modules if m.split('.')[0] in ('webapp', 'flask')])"
     got = subprocess.run(
