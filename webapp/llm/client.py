@@ -3,9 +3,8 @@
 One `requests` session per provider, so that a conversation's next round finds its connection open. A session holds no
 key, follows no redirect and inherits nothing from the environment. The key joins a request's headers as it is sent.
 
-Two limits hold for every call, since a socket's own timeout only sees silence: idle for one read, total for the whole.
-Under gevent they interrupt; in an ordinary thread the socket's timeout and a look at the clock between two reads do
-what they can.
+Two limits hold for every call, since a socket's own timeout only sees silence: idle for one receive, total for all of
+it. Under gevent they interrupt; in an ordinary thread the socket's timeout and a look at the clock do what they can.
 
 Waking up costs more than reading. So once an answer's text flows, its socket is emptied on a tick that all streams of
 the process share (they wake together); up to its first word, every byte goes through at once.
@@ -17,7 +16,7 @@ import io
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -132,10 +131,10 @@ class Client:
         found: list[RemoteModel] = []
         after = ""
         for _ in range(MOST_PAGES):
-            with self._answer(provider, dialect.models_call(provider, key, after), key, clock) as response:
-                if response.status_code != 200:
-                    raise _refused(dialect, response, clock)
-                page = dialect.read_models(_body(response, clock, LONGEST_LIST))
+            with self._answer(provider, dialect.models_call(provider, key, after), key, clock) as answer:
+                if answer.status != 200:
+                    raise answer.refusal(dialect)
+                page = dialect.read_models(answer.body(LONGEST_LIST))
             found += page.models
             after = page.after
             if not after:
@@ -144,32 +143,30 @@ class Client:
 
     def _stream(self, provider: Provider, request: ModelRequest, key: Secret, clock: _Clock) -> Iterator[Event]:
         dialect = DIALECTS[provider.dialect]
-        with self._answer(provider, dialect.call(provider, request, key), key, clock) as response:
-            if response.status_code != 200 or not _is_event_stream(response):
-                raise _refused(dialect, response, clock)
-            pace = _Pace.under(response)
-            for event in dialect.listen(sse.read(_chunks(response, clock))):
+        with self._answer(provider, dialect.call(provider, request, key), key, clock) as answer:
+            if answer.status != 200 or not answer.is_event_stream:
+                raise answer.refusal(dialect)
+            for event in dialect.listen(sse.read(answer.chunks())):
                 if isinstance(event, TextDelta):
-                    pace.tick = self._tick
+                    answer.tap.tick = self._tick
                 yield _scrubbed(event, key)
-            pace.tick = 0.0
-            _finish_reading(response)
+            answer.read_tail()
 
     @contextmanager
-    def _answer(self, provider: Provider, call: HttpCall, key: Secret, clock: _Clock) -> Iterator[requests.Response]:
-        """The head of the answer to `call`. However the block ends, the connection is closed or back in the pool, and
-        what is raised is a ProviderError without secrets."""
-        response: requests.Response | None = None
+    def _answer(self, provider: Provider, call: HttpCall, key: Secret, clock: _Clock) -> Iterator[_Answer]:
+        """The answer to `call`, of which only the head was read. However the block ends, the connection is closed or
+        back in the pool, and what is raised is a ProviderError without secrets."""
+        answer: _Answer | None = None
         try:
-            response = self._send(provider, call, clock)
-            yield response
+            answer = _Answer(self._send(provider, call, clock), clock)
+            yield answer
         except ProviderError as error:
             raise ProviderError(_clean(error.fault, key)) from None
         except (requests.RequestException, HTTPError, UnicodeError) as error:
-            raise ProviderError(_network_fault(error, in_stream=response is not None)) from None
+            raise ProviderError(_network_fault(error, in_stream=answer is not None)) from None
         finally:
-            if response is not None:
-                response.close()
+            if answer is not None:
+                answer.close()
 
     def _send(self, provider: Provider, call: HttpCall, clock: _Clock) -> requests.Response:
         headers = {"accept-encoding": "identity", **call.headers}
@@ -231,30 +228,28 @@ def _late(which: str) -> ProviderError:
     return ProviderError(Fault(Kind.TIMEOUT, code=which))
 
 
-class _Pace(io.RawIOBase):
-    """Stands between a response's reader and its socket. With a `tick` set, it lets the socket fill until the next
-    multiple of it on the process's clock before it asks for more, so that all streams wake in the same moment."""
+class _Tap(io.RawIOBase):
+    """Stands between a response's reader and its socket, so that what it does is done once per receive, not per chunk
+    or event. It keeps the time; and with a `tick` set it lets the socket fill until the next multiple of it on the
+    process's clock, so that all streams wake in the same moment. A socket that filled the whole buffer is asked again
+    at once: a fast answer is never slowed down."""
 
-    def __init__(self, socket: io.BufferedReader) -> None:
+    def __init__(self, socket: io.BufferedReader, clock: _Clock) -> None:
         self._socket = socket
+        self._full = False
+        self.clock = clock
         self.tick = 0.0
-
-    @staticmethod
-    def under(response: requests.Response) -> _Pace:
-        """A pace put under the reader of `response` (http.client's, the one place where its bytes come from)."""
-        reader: Any = response.raw._original_response
-        pace = _Pace(reader.fp)
-        reader.fp = io.BufferedReader(pace, PIECE)
-        return pace
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        if self.tick:
+        if self.tick and not self._full:
             gevent.sleep(self.tick - time.monotonic() % self.tick)
-        data = self._socket.read1(len(buffer))  # not readinto1, which waits for more though it holds some
+        with self.clock.running():
+            data = self._socket.read1(len(buffer))  # not readinto1, which waits for more though it holds some
         buffer[: len(data)] = data
+        self._full = len(data) == len(buffer)
         return len(data)
 
     def close(self) -> None:
@@ -262,42 +257,60 @@ class _Pace(io.RawIOBase):
         super().close()
 
 
-def _chunks(response: requests.Response, clock: _Clock) -> Iterator[bytes]:
-    """The body as it comes. `read1` alone is immediate for chunked, close-delimited and compressed bodies alike."""
-    while True:
-        with clock.running():
-            data = response.raw.read1(PIECE, decode_content=True)
-        if not data:
-            return
-        yield data
+class _Answer:
+    """A response whose body is still to be read, through a tap."""
 
+    def __init__(self, response: requests.Response, clock: _Clock) -> None:
+        self._response = response
+        reader: Any = response.raw._original_response  # http.client's, the one place where the bytes come from
+        self.tap = _Tap(reader.fp, clock)
+        if reader.fp is not None:  # None once the body was read, as requests does with a redirect's
+            reader.fp = io.BufferedReader(self.tap, PIECE)
 
-def _body(response: requests.Response, clock: _Clock, longest: int) -> bytes:
-    """At most about `longest` bytes of a body that is no stream."""
-    body = bytearray()
-    for data in _chunks(response, clock):
-        body += data
-        if len(body) >= longest:
-            break
-    return bytes(body[:longest])
+    @property
+    def status(self) -> int:
+        return self._response.status_code
 
+    @property
+    def is_event_stream(self) -> bool:
+        kind = self._response.headers.get("content-type", "").partition(";")[0]
+        return kind.strip().lower() == "text/event-stream"
 
-def _finish_reading(response: requests.Response) -> None:
-    """Read the end of a body after its last event: only then may another call use the connection."""
-    try:
-        for _ in _chunks(response, _Clock(TAIL, TAIL)):
-            pass
-    except (HTTPError, ProviderError):
-        return  # everything was said; the connection is closed instead
+    def chunks(self) -> Iterator[bytes]:
+        """The body as it comes. `read1` alone is immediate for chunked, close-delimited and compressed bodies alike."""
+        while data := self._response.raw.read1(PIECE, decode_content=True):
+            yield data
 
+    def body(self, longest: int) -> bytes:
+        """At most `longest` bytes of a body that is no stream."""
+        body = bytearray()
+        self._read_into(body, longest)
+        return bytes(body[:longest])
 
-def _is_event_stream(response: requests.Response) -> bool:
-    return response.headers.get("content-type", "").partition(";")[0].strip().lower() == "text/event-stream"
+    def refusal(self, dialect: Dialect) -> ProviderError:
+        """What an answer means that is not the one hoped for, even if its body breaks off: the status says most."""
+        headers = {name.lower(): value for name, value in self._response.headers.items()}
+        body = bytearray()
+        with suppress(HTTPError, ProviderError):
+            self._read_into(body, LONGEST_ERROR)
+        return dialect.fail(self.status, headers, bytes(body[:LONGEST_ERROR]))
 
+    def read_tail(self) -> None:
+        """Read what follows the last event: only then may another call use the connection. If that takes long, the
+        connection is closed instead."""
+        self.tap.tick = 0.0
+        self.tap.clock = _Clock(TAIL, TAIL)
+        with suppress(HTTPError, ProviderError):
+            self._read_into(bytearray(), LONGEST_ERROR)
 
-def _refused(dialect: Dialect, response: requests.Response, clock: _Clock) -> ProviderError:
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    return dialect.fail(response.status_code, headers, _body(response, clock, LONGEST_ERROR))
+    def _read_into(self, body: bytearray, longest: int) -> None:
+        for data in self.chunks():
+            body += data
+            if len(body) >= longest:
+                return
+
+    def close(self) -> None:
+        self._response.close()
 
 
 # --- faults -----------------------------------------------------------------------------------------------------
