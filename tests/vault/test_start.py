@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -135,6 +136,24 @@ def test_the_old_key_cannot_be_taken_away_while_something_is_sealed_with_it(
         key = byok.active(alice, db, "anthropic")
         assert key is not None
         assert byok.reveal(alice, db, alone, key.id) == A_KEY
+
+
+def test_after_the_readme_s_statements_for_a_lost_key_a_new_one_starts(
+    untouched: Database, one: Settings, alice: Scope
+) -> None:
+    with untouched.begin() as db:
+        byok.connect(alice, db, start(untouched, one), "anthropic", A_KEY)
+    lost = replace(one, encryption_key=TWO)
+    with pytest.raises(KeyringError):
+        start(untouched, lost)
+    recipe = re.search(r"```sql\n(update byok_keys .*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert recipe is not None
+    with untouched.begin() as db:
+        db.execute(text(recipe[1]))
+    ring = start(untouched, lost)
+    with untouched.begin() as db:
+        assert byok.cards(alice, db) == []
+        byok.connect(alice, db, ring, "anthropic", A_KEY)
 
 
 def test_a_rotation_in_two_deploys_never_leaves_a_process_blind(untouched: Database, one: Settings) -> None:

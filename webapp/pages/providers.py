@@ -82,7 +82,7 @@ def show(scope: Scope, slug: str) -> ResponseReturnValue:
     """The card as it rests: what Cancel asks for."""
     card = _resting(scope, _provider(slug))
     if web.is_htmx():
-        return render_template("providers/_card.html", card=card)
+        return render_template("providers/_card.html", card=card, focus=True)
     return redirect(_place(card.provider))
 
 
@@ -174,8 +174,9 @@ def _told(provider: Provider, fault: Fault, *, looks_odd: bool = False) -> Troub
     """The fault in our words, the provider's beside them. Of a key that looks odd, a refusal says so."""
     words = explain(fault, provider.name)
     hint = words.hint
-    if looks_odd and fault.kind is Kind.INVALID_KEY:
-        hint = f"{hint} A key of {provider.name} usually starts with {provider.key_prefix}"
+    if fault.kind is Kind.INVALID_KEY:  # elsewhere these words send people here
+        odd = f" A key of {provider.name} usually starts with {provider.key_prefix}" if looks_odd else ""
+        hint = f"It may have been revoked, deleted or mistyped. Copy it again, or create a new one.{odd}"
     return Trouble(words.title, hint, fault.message, fault.status, _remedy(provider, fault))
 
 
