@@ -21,6 +21,7 @@ from itertools import cycle
 from bench.browser import Reading, Wrong, check_tokens, exchange
 from bench.measure import Group, busy, cores, percentile
 from bench.stack import Stack, product, upstream, written
+from dev import CannotRun
 
 TOTAL_RATE = 5000  # tokens a second, of all answers together
 RATE = 50
@@ -264,8 +265,8 @@ def main() -> None:
     given = parser.parse_args()
     try:
         asyncio.run(run(given.streams, given.workers, given.json))
-    except Wrong as wrong:
-        sys.exit(f"Wrong: {wrong}")
+    except (Wrong, CannotRun) as wrong:
+        sys.exit(str(wrong))
 
 
 if __name__ == "__main__":
