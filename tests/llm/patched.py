@@ -7,6 +7,7 @@ monkey.patch_all()
 import json  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
+from collections.abc import Callable  # noqa: E402
 from typing import Any  # noqa: E402
 
 import gevent  # noqa: E402
@@ -56,9 +57,10 @@ def drip(provider: Provider) -> dict[str, Any]:
     return {}
 
 
-def tick(provider: Provider) -> dict[str, Any]:
+def tick(provider: Provider, certificate: str) -> dict[str, Any]:
     """Twenty streams at once."""
     client = Client(tick=0.05)
+    client._session(provider).verify = certificate or True
     began = time.monotonic()
 
     def listen() -> list[float]:
@@ -72,11 +74,12 @@ def tick(provider: Provider) -> dict[str, Any]:
         "words": [len(each) for each in words],
         "wakes": [len(each) for each in wakes],
         "moments": len({at for each in wakes for at in each}),
-        "first": max(each[0] for each in words),
+        "seconds": time.monotonic() - began,
     }
 
 
 if __name__ == "__main__":
-    _, scene, url = sys.argv
+    _, scene, url, *more = sys.argv
     made = Provider(**{**vars(ANTHROPIC), "base_url": url})
-    print(json.dumps({"kill": kill, "drip": drip, "tick": tick}[scene](made)))
+    scenes: dict[str, Callable[..., dict[str, Any]]] = {"kill": kill, "drip": drip, "tick": tick}
+    print(json.dumps(scenes[scene](made, *more)))

@@ -13,15 +13,10 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.llm import upstream
 from tests.llm.transcripts import bytewise, listen, own
@@ -43,7 +38,7 @@ REFUSED = json.dumps({"type": "error", "error": {"type": "authentication_error",
 
 @pytest.fixture
 def client() -> Iterator[Client]:
-    made = Client(idle_timeout=0.4, total_timeout=3.0, connect_timeout=1.0, tick=0.02)
+    made = Client(idle_timeout=1.0, total_timeout=10.0, connect_timeout=2.0, tick=0.02)
     yield made
     made.close()
 
@@ -112,7 +107,7 @@ def test_the_first_word_goes_out_before_the_second_is_there(client: Client, head
         for part in (first, second):
             data = squeeze(part) if squeeze else part
             line.send(b"%x\r\n%s\r\n" % (len(data), data) if head is CHUNKED else data)
-            go_on.wait(2)
+            go_on.wait(5)
         upstream.close(line)
 
     with Upstream(script) as server:
@@ -120,7 +115,7 @@ def test_the_first_word_goes_out_before_the_second_is_there(client: Client, head
         began = time.monotonic()
         word = next(e for e in events if isinstance(e, TextDelta))
         assert word.text == "Spend rose 12 % "
-        assert time.monotonic() - began < 0.3
+        assert time.monotonic() - began < 1
         go_on.set()
         assert isinstance(list(events)[-1], Finish)
 
@@ -176,16 +171,16 @@ def test_silence_is_a_timeout(client: Client) -> None:
     def script(line: Line) -> None:
         line.send(CHUNKED)
         line.chunks([TEXT[:300]])
-        time.sleep(2)
+        time.sleep(5)
 
     began = time.monotonic()
     fault = fault_of(client, script)
     assert (fault.kind, fault.code, fault.in_stream) == (Kind.TIMEOUT, "idle", True)
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 4
 
 
 def test_a_slow_head_is_a_timeout(client: Client) -> None:
-    fault = fault_of(client, lambda line: time.sleep(2))
+    fault = fault_of(client, lambda line: time.sleep(3))
     assert (fault.kind, fault.code, fault.in_stream, fault.retryable) == (Kind.TIMEOUT, "idle", False, False)
 
 
@@ -264,7 +259,7 @@ def test_an_error_answer_is_read_up_to_its_limit(client: Client) -> None:
 
     began = time.monotonic()
     assert fault_of(client, script).kind is Kind.PROTOCOL
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 3
 
 
 def test_nobody_there(client: Client) -> None:
@@ -289,7 +284,7 @@ def test_a_server_without_tls(client: Client) -> None:
 def test_a_certificate_that_nobody_signed(client: Client, tmp_path: Path) -> None:
     """It is refused before a byte of the request is sent."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(self_signed(tmp_path / "server.pem"))
+    context.load_cert_chain(upstream.self_signed(tmp_path / "server.pem"))
     sent: list[bytes] = []
 
     def serve(server: socket.socket) -> None:
@@ -303,25 +298,6 @@ def test_a_certificate_that_nobody_signed(client: Client, tmp_path: Path) -> Non
         serving.join(2)
     assert fault == Fault(Kind.NETWORK, code="tls")
     assert sent in ([], [b""])
-
-
-def self_signed(path: Path) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    path.write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate.public_bytes(pem)
-    )
-    return path
 
 
 def test_no_address_at_all(client: Client) -> None:
@@ -415,10 +391,10 @@ def test_closing_the_generator_closes_the_connection(client: Client) -> None:
 # --- under gevent ---------------------------------------------------------------------------------------------------
 
 
-def under_gevent(scene: str, provider: Provider) -> dict[str, Any]:
+def under_gevent(scene: str, provider: Provider, *more: str) -> dict[str, Any]:
     """Play a scene of patched.py in a process of its own, since patching cannot be undone."""
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.llm.patched", scene, provider.base_url],
+        [sys.executable, "-m", "tests.llm.patched", scene, provider.base_url, *more],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
@@ -461,7 +437,7 @@ def test_a_drip_inside_a_chunk_head_trips_the_total_limit_on_time() -> None:
     with Upstream(script) as server:
         played = under_gevent("drip", server.provider)
     assert (played["kind"], played["code"]) == ("timeout", "total")
-    assert 0.8 < played["seconds"] < 1.5
+    assert 0.8 < played["seconds"] < 4
 
 
 def test_a_drip_of_comments_trips_the_total_limit_on_time() -> None:
@@ -472,7 +448,7 @@ def test_a_drip_of_comments_trips_the_total_limit_on_time() -> None:
     with Upstream(script) as server:
         played = under_gevent("drip", server.provider)
     assert (played["kind"], played["code"]) == ("timeout", "total")
-    assert 0.8 < played["seconds"] < 1.5
+    assert 0.8 < played["seconds"] < 4
 
 
 def test_a_drip_in_the_head_is_cut() -> None:
@@ -484,12 +460,13 @@ def test_a_drip_in_the_head_is_cut() -> None:
     with Upstream(script) as server:
         played = under_gevent("drip", server.provider)
     assert (played["kind"], played["code"]) == ("timeout", "idle")
-    assert played["seconds"] < 1.5
+    assert played["seconds"] < 4
 
 
-def test_streams_that_flow_are_emptied_on_one_shared_tick() -> None:
-    """Twenty streams of a word every 10 ms: each wakes about as often as the clock ticks, all in the same moments,
-    and no word is lost or late by more than a tick."""
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+def test_streams_that_flow_are_emptied_on_one_shared_tick(tls: bool, tmp_path: Path) -> None:
+    """Twenty streams of a word every 10 ms: each wakes about as often as the clock ticks, in the same moments as the
+    others; no word is lost, and none falls behind, though TLS hands out one word at a time."""
     word = b'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"word "}}\n\n'
     begin, end = TEXT.split(b"event: content_block_delta")[0], TEXT[TEXT.index(b"event: content_block_stop") :]
 
@@ -500,12 +477,13 @@ def test_streams_that_flow_are_emptied_on_one_shared_tick() -> None:
         line.chunks([end])
         line.send(b"0\r\n\r\n")
 
-    with Upstream(script) as server:
-        played = under_gevent("tick", server.provider)
+    certificate = upstream.self_signed(tmp_path / "server.pem") if tls else None
+    with Upstream(script, certificate) as server:
+        played = under_gevent("tick", server.provider, str(certificate or ""))
     assert played["words"] == [100] * 20
     assert max(played["wakes"]) < 60  # without a tick it would be about a hundred
     assert played["moments"] < 0.5 * sum(played["wakes"])
-    assert played["first"] < 0.5
+    assert played["seconds"] < 4  # a word a tick would take five
 
 
 # --- models and test calls --------------------------------------------------------------------------------------------

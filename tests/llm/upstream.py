@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from io import BufferedReader
+from ipaddress import ip_address
+from pathlib import Path
 from types import TracebackType
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from webapp.llm.providers import ANTHROPIC, Provider
 
@@ -65,9 +73,10 @@ Script = Callable[[Line], None]
 
 @dataclass
 class Upstream:
-    """Serves `script` once per request, on as many connections as come."""
+    """Serves `script` once per request, on as many connections as come; over TLS if it has a certificate."""
 
     script: Script
+    certificate: Path | None = None
     requests: list[Request] = field(default_factory=list)
 
     def __enter__(self) -> Upstream:
@@ -84,7 +93,7 @@ class Upstream:
     @property
     def url(self) -> str:
         host, port = self._server.getsockname()
-        return f"http://{host}:{port}"
+        return f"{'https' if self.certificate else 'http'}://{host}:{port}"
 
     @property
     def provider(self) -> Provider:
@@ -100,6 +109,10 @@ class Upstream:
             threading.Thread(target=self._serve, args=(connection, len(self._open)), daemon=True).start()
 
     def _serve(self, connection: socket.socket, number: int) -> None:
+        if self.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate)
+            connection = context.wrap_socket(connection, server_side=True)
         reader = connection.makefile("rb")
         try:
             while request := _read_request(reader, number):
@@ -138,3 +151,23 @@ def whole(body: bytes, head: bytes = OK) -> bytes:
 def answer(status: int, body: bytes, content_type: str = "application/json", extra: str = "") -> bytes:
     head = f"HTTP/1.1 {status} X\r\ncontent-type: {content_type}\r\n{extra}".encode()
     return whole(body, head)
+
+
+def self_signed(path: Path) -> Path:
+    """A certificate for 127.0.0.1 and its key, written to `path`."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    path.write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(pem)
+    )
+    return path

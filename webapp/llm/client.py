@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import io
 import re
+import select
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import gevent
+import gevent.monkey
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import (
@@ -52,6 +54,7 @@ MOST_PAGES = 20
 SHORT = 20.0  # seconds for a test call or a list of models
 TAIL = 0.25  # seconds to wait for the end of a body that has said everything
 
+_poll = gevent.monkey.get_original("select", "poll")  # the one that never waits for the hub
 _ORGANISATION = re.compile(
     r"\borg-[A-Za-z0-9]{8,}|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE
 )
@@ -148,7 +151,7 @@ class Client:
                 raise answer.refusal(dialect)
             for event in dialect.listen(sse.read(answer.chunks())):
                 if isinstance(event, TextDelta):
-                    answer.tap.tick = self._tick
+                    answer.pace(self._tick)
                 yield _scrubbed(event, key)
             answer.read_tail()
 
@@ -230,13 +233,16 @@ def _late(which: str) -> ProviderError:
 
 class _Tap(io.RawIOBase):
     """Stands between a response's reader and its socket, so that what it does is done once per receive, not per chunk
-    or event. It keeps the time; and with a `tick` set it lets the socket fill until the next multiple of it on the
-    process's clock, so that all streams wake in the same moment. A socket that filled the whole buffer is asked again
-    at once: a fast answer is never slowed down."""
+    or event. It keeps the time; and with a `tick` set it lets an empty socket fill until the next multiple of it on the
+    process's clock, so that all streams wake in the same moment. What is there already is read at once: a fast answer
+    is never slowed down, and TLS hands out one record at a time."""
 
-    def __init__(self, socket: io.BufferedReader, clock: _Clock) -> None:
+    def __init__(self, socket: Any, clock: _Clock) -> None:
+        """`socket` is what `makefile` made of it."""
         self._socket = socket
-        self._full = False
+        self._leftover = getattr(socket.raw._sock, "pending", int)  # bytes of a TLS record that are still to be read
+        self._poll = _poll()
+        self._poll.register(socket.fileno(), select.POLLIN)
         self.clock = clock
         self.tick = 0.0
 
@@ -244,12 +250,11 @@ class _Tap(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        if self.tick and not self._full:
+        if self.tick and not self._leftover() and not self._poll.poll(0):
             gevent.sleep(self.tick - time.monotonic() % self.tick)
         with self.clock.running():
             data = self._socket.read1(len(buffer))  # not readinto1, which waits for more though it holds some
         buffer[: len(data)] = data
-        self._full = len(data) == len(buffer)
         return len(data)
 
     def close(self) -> None:
@@ -263,9 +268,10 @@ class _Answer:
     def __init__(self, response: requests.Response, clock: _Clock) -> None:
         self._response = response
         reader: Any = response.raw._original_response  # http.client's, the one place where the bytes come from
-        self.tap = _Tap(reader.fp, clock)
+        self._tap: _Tap | None = None
         if reader.fp is not None:  # None once the body was read, as requests does with a redirect's
-            reader.fp = io.BufferedReader(self.tap, PIECE)
+            self._tap = _Tap(reader.fp, clock)
+            reader.fp = io.BufferedReader(self._tap, PIECE)
 
     @property
     def status(self) -> int:
@@ -275,6 +281,11 @@ class _Answer:
     def is_event_stream(self) -> bool:
         kind = self._response.headers.get("content-type", "").partition(";")[0]
         return kind.strip().lower() == "text/event-stream"
+
+    def pace(self, tick: float) -> None:
+        """From now on, wake on the tick (seconds)."""
+        if self._tap:
+            self._tap.tick = tick
 
     def chunks(self) -> Iterator[bytes]:
         """The body as it comes. `read1` alone is immediate for chunked, close-delimited and compressed bodies alike."""
@@ -298,8 +309,8 @@ class _Answer:
     def read_tail(self) -> None:
         """Read what follows the last event: only then may another call use the connection. If that takes long, the
         connection is closed instead."""
-        self.tap.tick = 0.0
-        self.tap.clock = _Clock(TAIL, TAIL)
+        if self._tap:
+            self._tap.tick, self._tap.clock = 0.0, _Clock(TAIL, TAIL)
         with suppress(HTTPError, ProviderError):
             self._read_into(bytearray(), LONGEST_ERROR)
 
