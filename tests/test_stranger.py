@@ -26,7 +26,7 @@ from werkzeug.test import TestResponse
 
 from tests import people
 from tests.people import Browser
-from webapp.accounts import RIGHTS, Right, Role, browsers, invitations, members
+from webapp.accounts import RIGHTS, Right, Role, a_role, browsers, invitations, members
 from webapp.config import Settings
 from webapp.db.models import ChatMessage, ChatSession, ChatTurn, Invitation, UserSession
 from webapp.llm.blocks import Text, block_to_json
@@ -373,7 +373,7 @@ def test_a_role_gets_no_further_than_its_rights(app: Flask, alice: Browser, role
         for values in (asked.things(alice, alice.workspace_id), asked.nothings()):
             answer = asked.by(colleague_, values)
             assert answer.status_code == 403, f"{asked} answers {answer.status_code} to a {role}"
-            assert f"You are a {role} of Acme" in answer.text, str(asked)
+            assert f"You are {a_role(role)} of Acme" in answer.text, str(asked)
             assert CANARY not in answer.text, str(asked)
 
 

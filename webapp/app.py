@@ -46,6 +46,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     for command in cli.COMMANDS:
         app.cli.add_command(command)
     app.before_request(web.check_origin)
+    app.before_request(web.check_text)
     app.after_request(web.add_headers)
     app.register_error_handler(UserError, web.show_error)
     app.register_error_handler(HTTPException, show_http_error)

@@ -62,7 +62,7 @@ def test_alice_makes_bob_an_admin(alice: Browser, bob: Browser) -> None:
     answer = alice.send(f"/settings/members/{bob.user_id}/role", role="admin")
     assert (answer.status_code, answer.location) == (303, "/settings/members")
     assert roles(alice) == {"Alice": "owner", "Bob": "admin"}
-    assert "Bob is now admin of Acme." in alice.get("/settings/members").text
+    assert "Bob is now an admin of Acme." in alice.get("/settings/members").text
 
 
 def test_with_htmx_the_list_comes_back_changed(alice: Browser, bob: Browser) -> None:
@@ -153,7 +153,7 @@ def test_with_htmx_the_panel_comes_back_with_the_link(alice: Browser) -> None:
 def test_a_newcomer_signs_up_through_a_link_and_joins(app: Flask, alice: Browser, anyone: FlaskClient) -> None:
     link = invite(alice, "viewer")
     page = anyone.get(link)
-    assert "Alice invites you into the workspace <strong>Acme</strong> as viewer" in page.text
+    assert "Alice invites you into the workspace <strong>Acme</strong> as a viewer" in page.text
     [sign_up] = re.findall(r'href="(/sign-up\?next=[^"]+)"', page.text)
     form = anyone.get(sign_up)
     assert 'name="company"' not in form.text, "who comes to join needs no workspace of their own"

@@ -12,7 +12,7 @@ invitations  links that let one person in, once
 Only scope and throttles are re-exported; the others go by their module's name: `members.remove(scope, db, id)`.
 """
 
-from webapp.accounts.scope import RIGHTS, Right, Role, Scope, enter
+from webapp.accounts.scope import RIGHTS, Right, Role, Scope, a_role, enter
 from webapp.accounts.throttles import throttle
 
-__all__ = ["RIGHTS", "Right", "Role", "Scope", "enter", "throttle"]
+__all__ = ["RIGHTS", "Right", "Role", "Scope", "a_role", "enter", "throttle"]

@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Select, delete, func, select, update
 
 from webapp import audit
-from webapp.accounts.scope import RIGHTS, ROLES, Right, Role, Scope, as_role, enter
+from webapp.accounts.scope import RIGHTS, ROLES, Right, Role, Scope, a_role, as_role, enter
 from webapp.db import Session
 from webapp.db.models import Invitation, User, Workspace, WorkspaceMember
 from webapp.errors import UserError, not_found
@@ -34,7 +34,7 @@ def hold(scope: Scope, db: Session, right: Right) -> Scope:
     db.execute(lock)
     fresh = enter(db, scope.user_id, scope.workspace_id)
     if not fresh.may(right):
-        raise _not_allowed(f"You are now a {fresh.role} of {fresh.workspace_name}.")
+        raise _not_allowed(f"You are now {a_role(fresh.role)} of {fresh.workspace_name}.")
     return fresh
 
 

@@ -64,6 +64,11 @@ def enter(db: Session, user_id: uuid.UUID, workspace_id: uuid.UUID) -> Scope:
     return Scope(user_id, workspace_id, as_role(role), user_name, workspace_name)
 
 
+def a_role(role: Role) -> str:
+    """How a sentence names it: "a member", "an owner"."""
+    return f"{'an' if role[0] in 'aeiou' else 'a'} {role}"
+
+
 def as_role(stored: str) -> Role:
     """The word from a table, whose check constraint allows no other."""
     return next(role for role in ROLES if role == stored)

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.accounts import Right, Scope, browsers, invitations, members, throttle
+from webapp.accounts import Right, Scope, a_role, browsers, invitations, members, throttle
 from webapp.accounts.throttles import network
 from webapp.pages import auth, web
 from webapp.pages.auth import Person
@@ -28,7 +28,7 @@ def change_role(scope: Scope, user_id: uuid.UUID) -> ResponseReturnValue:
     with web.database().begin() as db:
         members.change_role(scope, db, user_id, request.form.get("role", ""))
         member = members.find(scope, db, user_id)
-    web.notice(f"{member.name} is now {member.role} of {scope.workspace_name}.")
+    web.notice(f"{member.name} is now {a_role(member.role)} of {scope.workspace_name}.")
     return _after_change(scope, user_id)
 
 
@@ -81,7 +81,7 @@ def revoke_invitation(scope: Scope, invitation_id: uuid.UUID) -> ResponseReturnV
 def invitation(token: str) -> ResponseReturnValue:
     with web.database().begin() as db:
         offer = invitations.offer(db, token)
-    return render_template("members/invitation.html", offer=offer, token=token)
+    return render_template("members/invitation.html", offer=offer, role=a_role(offer.role), token=token)
 
 
 @bp.post("/invitations/<token>/accept")

@@ -21,7 +21,7 @@ from flask import Flask, Response, abort, current_app, flash, g, redirect, rende
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from webapp.accounts import Right, Scope, enter
+from webapp.accounts import Right, Scope, a_role, enter
 from webapp.chat.log import TurnLog
 from webapp.chat.runner import Runner
 from webapp.config import Settings
@@ -110,7 +110,7 @@ def within(right: Right) -> Callable[[View], View]:
             if not scope.may(right):
                 raise UserError(
                     "Your role does not allow this",
-                    f"You are a {scope.role} of {scope.workspace_name}. Ask an owner or admin.",
+                    f"You are {a_role(scope.role)} of {scope.workspace_name}. Ask an owner or admin.",
                     link=Link("Members", url_for("members.index")),
                     status=403,
                 )
@@ -224,6 +224,13 @@ def check_origin() -> None:
     origin = request.headers.get("Origin")
     if origin is not None and origin != request.host_url.rstrip("/"):
         raise UserError("Request refused", "It came from another site.", status=403)
+
+
+def check_text() -> None:
+    """No value holds NUL: PostgreSQL's text cannot, and nobody types it."""
+    sent = (*request.args.items(multi=True), *request.form.items(multi=True))
+    if any("\0" in value for _, value in sent):
+        raise UserError("Request refused", "It holds a character that is not text.", status=400)
 
 
 def add_headers(response: Response) -> Response:

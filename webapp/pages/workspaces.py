@@ -7,7 +7,7 @@ import uuid
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from webapp.accounts import Right, Scope, browsers, enter, workspaces
+from webapp.accounts import Right, Scope, a_role, browsers, enter, workspaces
 from webapp.errors import UserError
 from webapp.llm.providers import Provider
 from webapp.pages import auth, web
@@ -91,7 +91,9 @@ def deleted(me: Person) -> ResponseReturnValue:
 
 
 def _page(scope: Scope, *, errors: dict[str, str] | None = None) -> str:
-    return render_template("workspaces/index.html", errors=errors or {}, keys=_connected(scope), Right=Right)
+    return render_template(
+        "workspaces/index.html", errors=errors or {}, keys=_connected(scope), Right=Right, role=a_role(scope.role)
+    )
 
 
 def _connected(scope: Scope) -> list[Provider]:
