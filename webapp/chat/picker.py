@@ -143,6 +143,10 @@ def keep_list(scope: Scope, db: Session, key_id: uuid.UUID, provider: str, remot
     )
 
 
+def has_list(db: Session, key_id: uuid.UUID) -> bool:
+    return db.get(ModelList, key_id) is not None
+
+
 def remember_refused(scope: Scope, db: Session, key_id: uuid.UUID, model: str, fault: Fault) -> None:
     """Mark a model that this key was refused."""
     row = db.get(ModelList, key_id, with_for_update=True)

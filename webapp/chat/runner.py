@@ -31,6 +31,7 @@ from webapp.errors import UserError
 from webapp.llm.client import Client
 from webapp.llm.errors import Kind, ProviderError
 from webapp.llm.events import Event
+from webapp.llm.models import RemoteModel
 from webapp.llm.providers import Provider
 from webapp.llm.request import ModelRequest
 from webapp.secret import Secret
@@ -322,16 +323,19 @@ class Runner:
         gevent.spawn(self.fetch_models, scope, key)
 
     def fetch_models(self, scope: Scope, key: KeyRef) -> None:
-        """Ask the provider for its models now. A failure is logged and leaves the old list in use."""
+        """Ask the provider for its models now. On failure the old list stays in use; a key that may not list models
+        and has no list yet gets the one model that its provider's keys are tested with."""
         provider = self._providers[key.provider]
         try:
             with self._database.begin() as db:
                 secret = byok.reveal(scope, db, self._keyring, key.id)
             found = self._client.models(provider, secret)
-            with self._database.begin() as db:
-                picker.keep_list(scope, db, key.id, provider.slug, found)
         except (ProviderError, UserError) as error:
             logger.info("the model list of %s was not refreshed: %s", key.provider, error)
+            found = []
+        with self._database.begin() as db:
+            if found or not picker.has_list(db, key.id):
+                picker.keep_list(scope, db, key.id, provider.slug, found or [RemoteModel(provider.probe_model)])
 
 
 def user_hash(scope: Scope) -> str:

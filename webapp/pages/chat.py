@@ -54,6 +54,7 @@ def show(scope: Scope, session_id: uuid.UUID) -> ResponseReturnValue:
 
 
 def _page(scope: Scope, session_id: uuid.UUID | None, *, error: str = "", status: int = 200) -> ResponseReturnValue:
+    _fetch_missing(scope)
     with web.database().begin() as db:
         session = transcript.session(scope, db, session_id) if session_id else None
         turns = transcript.turns(scope, db, session.id) if session else []
@@ -89,6 +90,15 @@ def _shortened(groups: Sequence[Group]) -> list[Group]:
         kept.append(replace(group, picks=group.picks[:room]))
         room = max(0, room - len(group.picks))
     return kept
+
+
+def _fetch_missing(scope: Scope) -> None:
+    """A key that was connected a moment ago may have no list yet: the first page waits for it, once."""
+    with web.database().begin() as db:
+        groups = picker.groups(scope, db, web.parts().providers)
+    for group in groups:
+        if not group.picks:
+            web.parts().runner.fetch_models(scope, group.key)
 
 
 def _refresh_stale(scope: Scope, groups: Iterable[Group]) -> None:

@@ -100,11 +100,6 @@ class MarkdownStream:
             text, self._held = text[:-1], text[-1]
         self._take(text)
 
-    @property
-    def behind(self) -> bool:
-        """Whether fed text waits for a later patches()."""
-        return self._news
-
     def patches(self, now: float) -> list[Patch]:
         """What changed since the last call, in order; often nothing. Fit for one frame: none targets what another of
         them adds. `now` is a monotonic clock in seconds; it paces the work (see REST)."""

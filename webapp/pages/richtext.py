@@ -24,6 +24,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from html import escape as escape_html
+from itertools import groupby
 from typing import Any
 
 import nh3
@@ -52,7 +53,7 @@ BRACKET_LIMIT = 200
 """A paragraph with more characters or more "[" than this is shown as plain text: links cost 30 µs a bracket."""
 NESTING_LIMIT = 40
 """Twenty lists in each other; deeper Markdown is cut by the parser."""
-TABLE_CELLS_LIMIT = 1_024
+TABLE_CELLS_LIMIT = 512
 TABLE_COLUMNS_LIMIT = 64
 """Missing cells a table is filled up with; markdown-it's own limit lets 2 kB grow to 600 kB."""
 TOP_HEADING = 3
@@ -60,7 +61,7 @@ TOP_HEADING = 3
 
 _NAMES = (
     "bash c c++ console cpp cs csharp css dart diff docker dockerfile go golang graphql hcl html http ini java "
-    "javascript js json jsx kotlin kt lua make makefile mysql nginx perl php plpgsql postgres postgresql powershell "
+    "javascript js json jsx kotlin lua make makefile mysql nginx perl php plpgsql postgres postgresql powershell "
     "proto protobuf ps1 py pycon python python3 r rb rs ruby rust sass scala scss sh shell sql swift terraform toml "
     "ts tsx typescript udiff vue xml yaml yml zsh"
 )
@@ -236,13 +237,13 @@ def _coloured_lines(lines: Sequence[str]) -> int:
 
 @lru_cache(maxsize=64)
 def _colour(language: str, code: str) -> tuple[str, ...]:
+    tokens = _lexer(language).get_tokens_unprocessed(code)
     parts = []
-    for _, kind, value in _lexer(language).get_tokens_unprocessed(code):
-        style = _style(kind)
-        for line in lines_of(value):
-            text, end = (line[:-1], "\n") if line.endswith("\n") else (line, "")
-            text = escape_html(text, quote=False)
-            parts.append(f'<span class="{style}">{text}</span>{end}' if style and text else text + end)
+    for style, run in groupby(tokens, lambda token: _style(token[1])):
+        for line in "".join(value for _, _, value in run).split("\n"):
+            text = escape_html(line, quote=False)
+            parts += (f'<span class="{style}">{text}</span>' if style and text else text, "\n")
+        parts.pop()
     return tuple(lines_of(CLEANER.clean("".join(parts))))
 
 
