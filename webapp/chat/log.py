@@ -26,7 +26,7 @@ import gevent
 import psycopg
 from gevent.event import Event as Bell
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from webapp.chat import transcript
 from webapp.chat.events import Ended, Heard, TurnEvent, TurnFold, merge, to_json, worth_storing
@@ -217,9 +217,21 @@ class TurnLog:
             live.pending = []
         try:
             self._insert(batch)
+        except DataError:
+            self._insert_one_by_one(batch)
         except (SQLAlchemyError, psycopg.Error):
             logger.warning("turn events wait: the database does not answer")
             for live, events in batch:
+                live.pending = events + live.pending
+
+    def _insert_one_by_one(self, batch: Sequence[tuple[LiveTurn, list[TurnEvent]]]) -> None:
+        """Something PostgreSQL cannot hold slipped into one turn's events: the other turns must not wait for it."""
+        for live, events in batch:
+            try:
+                self._insert([(live, events)])
+            except DataError:
+                logger.exception("events of turn %s cannot be stored", live.id)
+            except (SQLAlchemyError, psycopg.Error):
                 live.pending = events + live.pending
 
     def _insert(self, batch: Sequence[tuple[LiveTurn, list[TurnEvent]]]) -> None:
@@ -233,7 +245,7 @@ class TurnLog:
                 turns.append(live.id)
                 epochs.append(live.ref.epoch)
                 seqs.append(live.stored + offset)
-                bodies.append(json.dumps(to_json(event)).replace("\\u0000", ""))
+                bodies.append(json.dumps(to_json(event)))
         with self._database.begin() as db:
             db.execute(text("set local synchronous_commit = off"))
             db.execute(INSERT, {"turns": turns, "epochs": epochs, "seqs": seqs, "bodies": bodies, "owner": self.owner})

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from webapp.accounts import Scope
@@ -141,6 +141,11 @@ def keep_list(scope: Scope, db: Session, key_id: uuid.UUID, provider: str, remot
             index_elements=["byok_key_id"], set_={"models": models, "fetched_at": func.now()}
         )
     )
+
+
+def keep_old_list(db: Session, key_id: uuid.UUID) -> None:
+    """The provider did not answer: the list it gave before is good for another while."""
+    db.execute(update(ModelList).where(ModelList.byok_key_id == key_id).values(fetched_at=func.now()))
 
 
 def has_list(db: Session, key_id: uuid.UUID) -> bool:

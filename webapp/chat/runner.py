@@ -18,11 +18,11 @@ from dataclasses import dataclass
 import gevent
 import psycopg
 from gevent.greenlet import Greenlet
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from webapp.accounts import Scope
 from webapp.chat import picker, transcript, turn
-from webapp.chat.events import Cause, Ended, Trouble, TurnEvent, TurnState
+from webapp.chat.events import Cause, Ended, Trouble, TurnEvent, TurnState, fold
 from webapp.chat.log import BUFFER_SECONDS, LiveTurn, TurnLog
 from webapp.chat.surfaces import SURFACES
 from webapp.chat.transcript import TurnRef
@@ -220,6 +220,9 @@ class Runner:
                     if live.fold.finish:
                         byok.clear_refused(job.scope, db, job.key.id)
                 break
+            except DataError:
+                logger.exception("turn %s said something that cannot be stored", job.ref.id)
+                live.fold = fold([Ended(TurnState.FAILED, Trouble(Cause.INTERNAL))])
             except (SQLAlchemyError, psycopg.Error):
                 logger.warning("the end of turn %s waits: the database does not answer", job.ref.id)
                 gevent.sleep(1)
@@ -329,13 +332,15 @@ class Runner:
         try:
             with self._database.begin() as db:
                 secret = byok.reveal(scope, db, self._keyring, key.id)
-            found = self._client.models(provider, secret)
+            found = [m for m in self._client.models(provider, secret) if m.id.startswith(provider.model_prefix)]
         except (ProviderError, UserError) as error:
             logger.info("the model list of %s was not refreshed: %s", key.provider, error)
             found = []
         with self._database.begin() as db:
             if found or not picker.has_list(db, key.id):
                 picker.keep_list(scope, db, key.id, provider.slug, found or [RemoteModel(provider.probe_model)])
+            else:
+                picker.keep_old_list(db, key.id)
 
 
 def user_hash(scope: Scope) -> str:

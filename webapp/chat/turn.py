@@ -33,6 +33,7 @@ from webapp.chat.events import (
 )
 from webapp.llm.assembler import Assembler
 from webapp.llm.blocks import Message, ToolResult, ToolUse
+from webapp.llm.dialects.answers import text as storable
 from webapp.llm.errors import Fault, Kind, ProviderError
 from webapp.llm.events import Event, Heartbeat, Notice, Start
 from webapp.llm.request import ModelRequest
@@ -142,4 +143,4 @@ def act(call: ToolUse, world: World) -> ToolResult:
         return ToolResult(call.id, str(error), is_error=True)
     except Exception as error:  # noqa: BLE001 - one of the two: a broken tool must not take the answer with it
         return ToolResult(call.id, f"The tool failed ({type(error).__name__}).", is_error=True)
-    return ToolResult(call.id, content)
+    return ToolResult(call.id, storable(content))

@@ -28,6 +28,7 @@ class Provider:
     wrong_keys: tuple[WrongKey, ...] = ()
     probe_model: str = ""  # used when the model list cannot be read
     logo: str = ""  # static/logos/<logo>.svg
+    model_prefix: str = ""  # only models whose ids begin so are offered
     demo: bool = False
 
 
@@ -74,6 +75,7 @@ DEMO = Provider(
     key_hint="sk-ant-demo-…",
     key_prefix="sk-ant-demo",
     probe_model="demo-sonnet",
+    model_prefix="demo-",
     logo="demo",
     demo=True,
 )
