@@ -25,11 +25,11 @@ from dev import CannotRun
 
 TOTAL_RATE = 5000  # tokens a second, of all answers together
 RATE = 50
-ARRIVALS = 40  # questions a second while the crowd gathers
+ARRIVALS = 20  # questions a second while the crowd gathers
 WINDOW = 6.0  # seconds
 SLACK = 10.0  # seconds by which all may be late before the crowd is done too early
-PROBES = 60
-PROBE_EVERY = 0.1  # seconds
+PROBES = 50
+PROBE_EVERY = 0.2  # seconds
 PROBE = "bench-t20-r50"
 SHORT = "bench-t1-r50"
 TURNS = 200
@@ -107,6 +107,7 @@ class Answer:
     def __init__(self, ask: Ask, model: str) -> None:
         self.reading = Reading(tokens_of(model), recording=False)
         self.task = asyncio.ensure_future(ask(model, self.reading))
+        self.task.add_done_callback(lambda task: task.cancelled() or task.exception())  # the first to fail speaks
 
 
 async def gather(ask: Ask, crowd: Crowd) -> list[Answer]:
@@ -245,6 +246,7 @@ async def run(streams: Sequence[int], workers: int, as_json: bool) -> None:
             ask = asking_product(stack)
             await measure_turn(ask, stack)  # warm: templates, pools, connections
             turn = await measure_turn(ask, stack)
+            print(f"\nA turn with a one-token answer, watched to its end\n  {turn:.1f} ms in the workers", flush=True)
             through = []
             for crowd, plain in zip(crowds, direct, strict=True):
                 through.append(await measure(ask, crowd, port, stack))
@@ -253,7 +255,6 @@ async def run(streams: Sequence[int], workers: int, as_json: bool) -> None:
     print(
         f"\n{quiet.streams} at once that nobody watches\n  per token       {unwatched.token_us:7.1f} µs in the workers"
     )
-    print(f"\nA turn with a one-token answer, watched to its end\n  {turn:.1f} ms in the workers")
     if as_json:
         found = {"workers": workers, "turn_ms": turn, "unwatched_us": unwatched.token_us}
         print(json.dumps({**found, "direct": list(map(asdict, direct)), "product": list(map(asdict, through))}))
