@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -20,6 +21,11 @@ from webapp.secret import Secret
 from webapp.vault.keyring import Cost, start_keyring
 
 ENCRYPTION_KEY = Secret("an encryption key for tests, 0123456789")
+
+
+def pytest_unconfigure() -> None:
+    """The app logs to a stream that pytest has closed by now; the database server's farewell may go unheard."""
+    logging.raiseExceptions = False
 
 
 @pytest.fixture(scope="session")

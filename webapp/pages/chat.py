@@ -474,8 +474,8 @@ def _day_name(day: date, today: date) -> str:
 def compact(number: int) -> str:
     """1000000 -> 1M, 200000 -> 200K."""
     if number >= 1_000_000:
-        return f"{number / 1_000_000:g}M"
-    return f"{number / 1000:g}K" if number >= 1000 else str(number)
+        return f"{round(number / 1_000_000, 1):g}M"
+    return f"{round(number / 1000)}K" if number >= 1000 else str(number)
 
 
 def usd(price: float) -> str:
