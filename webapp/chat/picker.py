@@ -104,12 +104,14 @@ def find(found: Sequence[Group], provider: str, model: str) -> Pick | None:
 
 def _first(found: Sequence[Group]) -> Pick | None:
     by_own_key = sorted(found, key=lambda g: g.provider.demo)
-    picks = [p for g in by_own_key for p in g.picks if not p.refused]
-    if not picks:
-        return None
-    first = picks[0].provider.slug
-    favoured = (p for p in picks if p.provider.slug == first and p.model.line in FAVOURED)
-    return next(favoured, picks[0])
+    return next((pick for group in by_own_key if (pick := first_of(group))), None)
+
+
+def first_of(group: Group) -> Pick | None:
+    """A sensible model of one provider: of a favoured line, else the first that the key was not refused."""
+    picks = [p for p in group.picks if not p.refused]
+    favoured = (p for p in picks if p.model.line in FAVOURED)
+    return next(favoured, picks[0] if picks else None)
 
 
 def choose(scope: Scope, db: Session, pick: Pick) -> None:

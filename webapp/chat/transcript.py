@@ -63,6 +63,8 @@ class TurnView:
     provider: str
     model: str
     key_label: str
+    previous: uuid.UUID | None = None  # the turn before
+    came_from: str = ""  # its provider, if it was another one
     finish: str = ""
     notices: tuple[Notice, ...] = ()
     trouble: Trouble | None = None
@@ -262,7 +264,7 @@ def turns(scope: Scope, db: Session, session_id: uuid.UUID) -> list[TurnView]:
     session(scope, db, session_id)
     rows = db.scalars(select(ChatTurn).where(ChatTurn.session_id == session_id).order_by(ChatTurn.position)).all()
     said = _messages_by_turn(db, [row.id for row in rows])
-    return [_turn_view(db, row, said.get(row.id, [])) for row in rows]
+    return [_turn_view(db, row, said.get(row.id, []), last) for row, last in zip(rows, [None, *rows], strict=False)]
 
 
 def turn(scope: Scope, db: Session, turn_id: uuid.UUID) -> TurnView:
@@ -271,7 +273,9 @@ def turn(scope: Scope, db: Session, turn_id: uuid.UUID) -> TurnView:
     row = db.scalars(query).one_or_none()
     if row is None:
         raise not_found()
-    return _turn_view(db, row, _messages_by_turn(db, [row.id]).get(row.id, []))
+    before = select(ChatTurn).where(ChatTurn.session_id == row.session_id, ChatTurn.position == row.position - 1)
+    last = db.scalars(before).one_or_none()
+    return _turn_view(db, row, _messages_by_turn(db, [row.id]).get(row.id, []), last)
 
 
 def _messages_by_turn(db: Session, turn_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[Message]]:
@@ -289,7 +293,7 @@ def _read_message(row: ChatMessage) -> Message:
     return Message(role, tuple(block_from_json(b) for b in row.blocks), row.dialect, row.model)
 
 
-def _turn_view(db: Session, row: ChatTurn, said: Sequence[Message]) -> TurnView:
+def _turn_view(db: Session, row: ChatTurn, said: Sequence[Message], last: ChatTurn | None) -> TurnView:
     """A turn that still runs has no messages yet but its question: what it has said so far is in the log."""
     live = fold([event for _, event in events_of(db, row.id)]) if TurnState(row.state).live else None
     return TurnView(
@@ -302,6 +306,8 @@ def _turn_view(db: Session, row: ChatTurn, said: Sequence[Message]) -> TurnView:
         provider=row.provider,
         model=row.model_served or row.model,
         key_label=row.key_label,
+        previous=last.id if last else None,
+        came_from=last.provider if last and last.provider != row.provider else "",
         finish=row.finish,
         notices=tuple(Notice(**n) for n in row.notices),
         trouble=Trouble.from_json(row.error) if row.error else None,

@@ -295,12 +295,11 @@ def stream_turn(turn_id: uuid.UUID) -> ResponseReturnValue:
         return _event_stream(iter([stream.gone(turn_id)]))
     if not turn.live:
         return _event_stream(iter([_final(scope, turn_id)]))
-    provider = web.parts().providers.get(turn.provider)
     return _event_stream(
         stream.follow(
             web.parts().log,
             turn_id,
-            provider.name if provider else turn.provider,
+            provider_name(turn.provider),
             allowed=lambda: _still_allowed(scope, turn_id),
             final=lambda: _final(scope, turn_id),
         )
@@ -407,11 +406,54 @@ def explain_trouble(turn: TurnView) -> Said:
         title, hint = OWN_WORDS[trouble.cause]
         return Said(title, hint, "", (providers,))
     provider = web.parts().providers.get(turn.provider)
-    words = explain(trouble.fault, provider.name if provider else turn.provider)
+    words = explain(trouble.fault, provider_name(turn.provider))
     links = [providers]
     if provider and trouble.fault.kind is Kind.NO_CREDIT and provider.billing_url:
         links.insert(0, Link(f"Billing at {provider.name}", provider.billing_url))
     return Said(words.title, words.hint, trouble.fault.message, tuple(links))
+
+
+@dataclass(frozen=True)
+class Detour:
+    """Another connected provider that could answer instead, and what it would cost: a person's choice, never ours."""
+
+    pick: Pick
+    price: str
+
+
+SWITCH_HELPS = frozenset(Kind) - {Kind.REQUEST_INVALID, Kind.CONTENT_BLOCKED}
+
+
+def detours(turn: TurnView) -> list[Detour]:
+    """Where a failed question could go, one model of each other connected provider."""
+    scope = web.current_scope()
+    if scope is None or not scope.may(Right.CHAT) or not _switch_helps(turn):
+        return []
+    with web.database().begin() as db:
+        groups = picker.groups(scope, db, web.parts().providers)
+    here = picker.find(groups, turn.provider, turn.model)
+    others = (picker.first_of(g) for g in groups if g.provider.slug != turn.provider)
+    return [Detour(pick, price_beside(pick, here)) for pick in others if pick]
+
+
+def _switch_helps(turn: TurnView) -> bool:
+    fault = turn.trouble.fault if turn.trouble else None
+    return fault is not None and fault.kind in SWITCH_HELPS
+
+
+def price_beside(pick: Pick, other: Pick | None) -> str:
+    """A model's price in words, beside the price of the one it would stand in for."""
+    price = _price(pick)
+    return f"{price} instead of {_price(other)}" if other and other.model.price_in is not None else price
+
+
+def _price(pick: Pick) -> str:
+    model = pick.model
+    if pick.provider.demo:
+        return "free"
+    if model.price_in is None or model.price_out is None:
+        return "price unknown"
+    return f"{usd(model.price_in)} in, {usd(model.price_out)} out"
 
 
 FINISHES = {
@@ -424,15 +466,23 @@ FINISHES = {
 NOTICES = {"thinking_dropped": "Earlier reasoning was left out: the provider no longer accepted it."}
 
 
+def provider_name(slug: str) -> str:
+    provider = web.parts().providers.get(slug)
+    return provider.name if provider else slug
+
+
 def turn_notices(turn: TurnView) -> list[str]:
-    said = [NOTICES[n.kind] for n in turn.notices if n.kind in NOTICES]
+    said = []
+    if turn.came_from:
+        old, new = provider_name(turn.came_from), provider_name(turn.provider)
+        said.append(f"Switched from {old} to {new}: the conversation went along, {old}'s own reasoning did not.")
+    said += [NOTICES[n.kind] for n in turn.notices if n.kind in NOTICES]
     finish = FINISHES.get(FinishReason(turn.finish)) if turn.finish and not turn.live else None
     return [*said, finish] if finish else said
 
 
 def turn_status(turn: TurnView) -> str:
-    provider = web.parts().providers.get(turn.provider)
-    return stream.waiting_for(turn.state, None, turn.blocks, provider.name if provider else turn.provider)
+    return stream.waiting_for(turn.state, None, turn.blocks, provider_name(turn.provider))
 
 
 def usage_words(usage: Usage) -> str:
@@ -491,6 +541,7 @@ def _furnish(state: Any) -> None:
         turn_status=turn_status,
         explain_trouble=explain_trouble,
         usage_words=usage_words,
+        detours=detours,
         new_request_id=uuid.uuid4,
     )
     state.app.jinja_env.filters.update(groupby_day=groupby_day, compact=compact, usd=usd)
