@@ -643,18 +643,18 @@ def test_the_list_of_models_comes_in_pages() -> None:
             "thinking": {"types": {"adaptive": {"supported": True}, "enabled": {"supported": False}}},
         },
     }
-    page = dialect.read_models(json.dumps({"data": [entry], "has_more": True, "last_id": "claude-haiku-5-5"}).encode())
+    page = dialect.read_models(ANTHROPIC, json.dumps({"data": [entry], "has_more": True, "last_id": "claude-haiku-5-5"}).encode())
     assert page.after == "claude-haiku-5-5"
     (model,) = page.models
     assert (model.id, model.name, model.line) == ("claude-haiku-5-5", "Claude Haiku 5.5", "haiku")
     assert (model.context, model.max_output, model.vision, model.thinking) == (1_000_000, 128_000, True, ("adaptive",))
-    assert dialect.read_models(b'{"data":[{"id":"x"},{"no":"id"},7],"has_more":false,"last_id":"x"}').after == ""
+    assert dialect.read_models(ANTHROPIC, b'{"data":[{"id":"x"},{"no":"id"},7],"has_more":false,"last_id":"x"}').after == ""
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"data":"x"}', b'{"error":{}}'])
 def test_what_is_no_list_of_models_is_refused(body: bytes) -> None:
     with pytest.raises(ProviderError) as refused:
-        dialect.read_models(body)
+        dialect.read_models(ANTHROPIC, body)
     assert refused.value.fault.kind is Kind.PROTOCOL
 
 

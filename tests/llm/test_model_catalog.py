@@ -11,6 +11,7 @@ from tests.llm.transcripts import shared
 from webapp.llm import models
 from webapp.llm.dialects import anthropic_messages
 from webapp.llm.models import Model, RemoteModel, cheapest, join
+from webapp.llm.providers import ANTHROPIC
 
 TABLE = models._CATALOG["providers"]["anthropic"]
 
@@ -89,7 +90,7 @@ def test_the_table_names_its_sources() -> None:
 
 @pytest.mark.parametrize("name", [n for n, e in shared(stream=False).items() if e["kind"] == "models"])
 def test_a_real_list_has_a_price_for_every_model(name: str) -> None:
-    page = anthropic_messages.read_models(shared(stream=False)[name]["response"]["body"].encode())
+    page = anthropic_messages.read_models(ANTHROPIC, shared(stream=False)[name]["response"]["body"].encode())
     found = join("anthropic", page.models)
     assert len(found) > 5
     assert all(m.price_in and m.context and m.line for m in found)

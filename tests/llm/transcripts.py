@@ -11,6 +11,7 @@ from webapp.llm import sse
 from webapp.llm.dialects import anthropic_messages
 from webapp.llm.errors import Fault, ProviderError
 from webapp.llm.events import Event
+from webapp.llm.providers import ANTHROPIC
 
 OWN = Path(__file__).parents[1] / "recordings" / "anthropic"
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "recordings" / "anthropic"
@@ -34,7 +35,7 @@ def listen(chunks: Iterable[bytes]) -> tuple[list[Event], Fault | None]:
     """The events of a body, and the fault that ended them, if one did."""
     heard: list[Event] = []
     try:
-        for event in anthropic_messages.listen(sse.read(chunks)):
+        for event in anthropic_messages.listen(ANTHROPIC, sse.read(chunks)):
             heard.append(event)
     except ProviderError as error:
         return heard, error.fault

@@ -137,7 +137,7 @@ class Client:
             with self._answer(provider, dialect.models_call(provider, key, after), key, clock) as answer:
                 if answer.status != 200:
                     raise answer.refusal(dialect)
-                page = dialect.read_models(answer.body(LONGEST_LIST))
+                page = dialect.read_models(provider, answer.body(LONGEST_LIST))
             found += page.models
             after = page.after
             if not after:
@@ -149,7 +149,7 @@ class Client:
         with self._answer(provider, dialect.call(provider, request, key), key, clock) as answer:
             if answer.status != 200 or not answer.is_event_stream:
                 raise answer.refusal(dialect)
-            for event in dialect.listen(sse.read(answer.chunks())):
+            for event in dialect.listen(provider, sse.read(answer.chunks())):
                 if isinstance(event, TextDelta):
                     answer.pace(self._tick)
                 yield _scrubbed(event, key)

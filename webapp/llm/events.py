@@ -84,13 +84,19 @@ class Usage:
     cache_write_1h: int = 0
     output: int = 0  # includes thinking
     thinking: int = 0
+    cost: float | None = None  # USD, where the provider itself says it
 
     @property
     def total(self) -> int:
         return self.input + self.cache_read + self.cache_write + self.cache_write_1h + self.output
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(*(getattr(self, f) + getattr(other, f) for f in self.__dataclass_fields__))
+        counts = {f: getattr(self, f) + getattr(other, f) for f in self.__dataclass_fields__ if f != "cost"}
+        return Usage(**counts, cost=_sum(self.cost, other.cost))
+
+
+def _sum(one: float | None, other: float | None) -> float | None:
+    return other if one is None else one if other is None else one + other
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,12 @@
 
 What every provider wants: roles alternate and the last message is the user's; each tool call is answered in the next
 message, each answer follows its call, and answers come first in their message; nothing is empty; opaque parts go only
-to the dialect that wrote them.
+to the dialect, and to the family of models, that wrote them.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import islice, takewhile
@@ -16,19 +17,37 @@ from webapp.llm.blocks import Block, Message, Text, Thinking, ToolResult, ToolUs
 CANCELLED = "cancelled: this call was never run"
 GO_ON = Message("user", (Text("Continue."),))
 
+_FAMILY = re.compile(r"[a-z]+-?\d*")
 
-def replayable(messages: Sequence[Message], dialect: str, *, drop_thinking: bool = False) -> tuple[Message, ...]:
-    """`messages` as they may be sent in `dialect`. `drop_thinking` leaves out the reasoning of earlier turns; that of
-    the turn which is still running stays, since its tool calls belong to it."""
+
+def replayable(
+    messages: Sequence[Message], dialect: str, model: str = "", *, drop_thinking: bool = False
+) -> tuple[Message, ...]:
+    """`messages` as they may be sent in `dialect`, to `model` where its reasoning is bound to a family of models.
+
+    `drop_thinking` leaves out the reasoning of earlier turns, and what else is opaque in them; that of the turn which
+    is still running stays, since its tool calls belong to it."""
     running = _first_of_running_turn(messages)
     cleaned = [
-        _clean(message, dialect, keep_thinking=not drop_thinking or number > running)
+        _clean(message, own=is_own(message, dialect, model) and (not drop_thinking or number > running))
         for number, message in enumerate(messages)
     ]
     merged = _merge(_answer_calls(cleaned))
     if not merged or merged[-1].role == "assistant":
         merged.append(GO_ON)
     return tuple(merged)
+
+
+def is_own(message: Message, dialect: str, model: str = "") -> bool:
+    """Whether what is opaque in `message` was written for this dialect and, if one is given, this family of models."""
+    return message.dialect == dialect and _kin(message.model, model)
+
+
+def _kin(one: str, other: str) -> bool:
+    """Whether two ids name models of one family: gpt-5.4-mini and gpt-5, gemini-3-flash and the alias gemini-flash."""
+    first, second = (_FAMILY.match(id.rpartition("/")[2].lower()) for id in (one, other))
+    names = (first[0] if first else "", second[0] if second else "")
+    return names[0].startswith(names[1]) or names[1].startswith(names[0])
 
 
 def _first_of_running_turn(messages: Sequence[Message]) -> int:
@@ -41,13 +60,12 @@ def _only_results(message: Message) -> bool:
     return all(isinstance(b, ToolResult) for b in message.blocks)
 
 
-def _clean(message: Message, dialect: str, *, keep_thinking: bool) -> Message:
-    own = message.dialect == dialect
+def _clean(message: Message, *, own: bool) -> Message:
     kept: list[Block] = []
     for block in message.blocks:
         match block:
             case Thinking(_, opaque):
-                if own and opaque is not None and keep_thinking:
+                if own and opaque is not None:
                     kept.append(block)
             case Text(text):
                 if text.strip():

@@ -33,6 +33,10 @@ class RemoteModel:
     tools: bool | None = None
     thinking: tuple[str, ...] = ()  # the types it takes: adaptive, enabled, disabled, between_tools
     lifecycle: str = ""  # active, deprecated, retired
+    price_in: float | None = None  # USD per million tokens, all of these
+    price_out: float | None = None
+    cache_read: float | None = None
+    cache_write: float | None = None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -29,7 +30,16 @@ class Provider:
     probe_model: str = ""  # used when the model list cannot be read
     logo: str = ""  # static/logos/<logo>.svg
     model_prefix: str = ""  # only models whose ids begin so are offered
+    chats: str = ""  # pattern: where given, only listed models that match it can chat
+    never_chats: str = ""  # pattern: listed models that cannot
+    probe_tokens: int = 1  # the shortest answer that its models can be asked for
     demo: bool = False
+
+    def offers(self, model: str) -> bool:
+        """Whether a model that it lists is one to chat with, as far as its id tells."""
+        if not model or not model.startswith(self.model_prefix):
+            return False
+        return bool(re.search(self.chats, model)) and not (self.never_chats and re.search(self.never_chats, model))
 
 
 ANTHROPIC = Provider(

@@ -21,16 +21,18 @@ class ToolSpec:
 
 @dataclass(frozen=True)
 class ModelRequest:
-    """`max_output` counts thinking. `thinking` asks for visible reasoning where the model has it."""
+    """`max_output` counts thinking. `thinking` asks for visible reasoning where the model has it; "off" asks for none
+    where that can be said. "" leaves it to the model."""
 
     model: str
     messages: tuple[Message, ...]
     system: str = ""
     tools: tuple[ToolSpec, ...] = ()
     max_output: int = 16_000
-    thinking: Literal["", "adaptive"] = ""
+    thinking: Literal["", "adaptive", "off"] = ""
     drop_thinking: bool = False  # set after STALE_THINKING: replay without earlier reasoning
     user_hash: str = ""  # an opaque id of the asking person, for the provider's abuse control
+    cache_key: str = ""  # an opaque id of those who share a prefix, so that their calls meet the same cache
 
 
 @dataclass(frozen=True)

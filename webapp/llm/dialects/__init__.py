@@ -25,7 +25,7 @@ class Dialect(Protocol):
     def call(self, provider: Provider, request: ModelRequest, key: Secret) -> HttpCall:
         """The streaming request. Equal requests give equal bytes."""
 
-    def listen(self, frames: Iterator[Frame]) -> Iterator[Event]:
+    def listen(self, provider: Provider, frames: Iterator[Frame]) -> Iterator[Event]:
         """The events of a stream. Raises ProviderError for an error inside it and for a stream without its end."""
 
     def fail(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
@@ -34,7 +34,7 @@ class Dialect(Protocol):
     def models_call(self, provider: Provider, key: Secret, after: str = "") -> HttpCall:
         """The request for the page of the model list that follows the model `after`."""
 
-    def read_models(self, body: bytes) -> ModelPage:
+    def read_models(self, provider: Provider, body: bytes) -> ModelPage:
         """A page of the model list. Raises ProviderError (PROTOCOL) for anything else."""
 
 

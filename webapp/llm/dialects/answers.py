@@ -8,9 +8,11 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from math import isfinite
 from typing import Any
 
 from webapp.llm.errors import Fault, Kind, ProviderError
+from webapp.llm.sse import Frame
 
 LONGEST = 600  # characters of a provider's own words that are kept
 
@@ -42,6 +44,52 @@ def parse(raw: str | bytes) -> Any:
         return json.loads(raw)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+
+
+def sayings(frame: Frame) -> list[dict[str, Any]]:
+    """The JSON objects of a frame: one, those of a list, or one a line where a server left out the empty lines between
+    them. Raises ProviderError for what is no JSON (PROTOCOL) or only its beginning (TRUNCATED)."""
+    if frame.data == "[DONE]":
+        return []
+    try:
+        return _objects(parse(frame.data))
+    except ValueError:
+        if not frame.whole:
+            raise cut_off() from None
+    try:
+        return [said for line in frame.data.split("\n") for said in _objects(parse(line))]
+    except ValueError:
+        raise not_the_provider("An event of the stream is not JSON.", in_stream=True) from None
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [v for v in (value if isinstance(value, list) else [value]) if isinstance(v, dict)]
+
+
+def storable(value: Any, depth: int = 40) -> Any:
+    """JSON as it came, but such that it can be stored and sent again: no NUL, half surrogate pair, NaN or infinity in
+    it, and nothing below a depth that no provider needs."""
+    match value:
+        case str():
+            return text(value)
+        case float():
+            return value if isfinite(value) else None
+        case dict() if depth:
+            return {text(k): storable(v, depth - 1) for k, v in value.items()}
+        case list() if depth:
+            return [storable(v, depth - 1) for v in value]
+        case bool() | int():
+            return value
+    return None
+
+
+def ordered(value: Any) -> Any:
+    """The same JSON with its keys sorted: equal values give equal bytes, wherever they were stored meanwhile."""
+    if isinstance(value, Mapping):
+        return {k: ordered(value[k]) for k in sorted(value)}
+    if isinstance(value, list | tuple):
+        return [ordered(v) for v in value]
+    return value
 
 
 def error_body(body: bytes) -> dict[str, Any] | None:

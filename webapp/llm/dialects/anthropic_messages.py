@@ -87,7 +87,7 @@ def _http(method: Any, url: str, key: Secret, headers: dict[str, str], body: byt
 def _body(request: ModelRequest) -> dict[str, Any]:
     body: dict[str, Any] = {"model": request.model, "max_tokens": request.max_output, "stream": True}
     body["cache_control"] = _CACHED
-    if request.thinking:
+    if request.thinking == "adaptive":
         body["thinking"] = {"type": request.thinking, "display": "summarized"}
     if _binding_dropped(request):
         body["thinking"]["block_binding"] = {"prefix_mismatch_behavior": "drop_block"}
@@ -175,7 +175,7 @@ _REASONS = {
 }
 
 
-def listen(frames: Iterator[Frame]) -> Iterator[Event]:
+def listen(provider: Provider, frames: Iterator[Frame]) -> Iterator[Event]:
     """The events of a stream, up to its one Finish. Raises ProviderError for an error event, for what is not this
     dialect (PROTOCOL) and for an end without message_stop (TRUNCATED)."""
     ear = _Ear()
@@ -330,7 +330,7 @@ def _grown(block: _OpenBlock, name: str, piece: str) -> Iterator[Event]:
 # --- models -----------------------------------------------------------------------------------------------------
 
 
-def read_models(body: bytes) -> ModelPage:
+def read_models(provider: Provider, body: bytes) -> ModelPage:
     """A page of GET /v1/models. Raises ProviderError (PROTOCOL) for anything else."""
     said = error_body(body)
     if said is None or not isinstance(said.get("data"), list):
