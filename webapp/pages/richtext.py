@@ -24,7 +24,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from html import escape as escape_html
-from itertools import groupby
+from time import thread_time
 from typing import Any
 
 import nh3
@@ -47,7 +47,11 @@ Env = dict[str, Any]
 completes half-typed Markdown) with "lines" (how many lines there are)."""
 
 CODE_LIMIT = 20_000
-"""Characters of a code block that are highlighted; what follows is plain. Keeps a lexer under 50 ms."""
+"""Characters of a code block that are highlighted; what follows is plain."""
+LEXER_GRACE = 0.03
+LEXER_PACE = 10e-6
+"""CPU seconds a lexer may take, and more for each character. Code needs 2 µs a character; ten thousand blank lines keep
+the lexer of C busy for minutes, and are shown plain."""
 INLINE_LIMIT = 20_000
 BRACKET_LIMIT = 200
 """A paragraph with more characters or more "[" than this is shown as plain text: links cost 30 µs a bracket."""
@@ -237,14 +241,29 @@ def _coloured_lines(lines: Sequence[str]) -> int:
 
 @lru_cache(maxsize=64)
 def _colour(language: str, code: str) -> tuple[str, ...]:
-    tokens = _lexer(language).get_tokens_unprocessed(code)
-    parts = []
-    for style, run in groupby(tokens, lambda token: _style(token[1])):
-        for line in "".join(value for _, _, value in run).split("\n"):
-            text = escape_html(line, quote=False)
-            parts += (f'<span class="{style}">{text}</span>' if style and text else text, "\n")
+    parts: list[str] = []
+    for style, text in _runs(language, code):
+        for line in text.split("\n"):
+            escaped = escape_html(line, quote=False)
+            parts += (f'<span class="{style}">{escaped}</span>' if style and line else escaped, "\n")
         parts.pop()
     return tuple(lines_of(CLEANER.clean("".join(parts))))
+
+
+def _runs(language: str, code: str) -> list[tuple[str, str]]:
+    """The code as runs of one style each; as one plain run if the lexer takes far longer than code deserves."""
+    lexer = _lexer(language)
+    give_up = thread_time() + LEXER_GRACE + LEXER_PACE * len(code)
+    runs: list[tuple[str, list[str]]] = []
+    for _, kind, value in lexer.get_tokens_unprocessed(code):
+        if thread_time() > give_up:
+            return [("", code)]
+        style = _style(kind)
+        if runs and runs[-1][0] == style:
+            runs[-1][1].append(value)
+        else:
+            runs.append((style, [value]))
+    return [(style, "".join(values)) for style, values in runs]
 
 
 @cache
