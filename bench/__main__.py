@@ -25,7 +25,7 @@ from dev import CannotRun
 
 TOTAL_RATE = 5000  # tokens a second, of all answers together
 RATE = 50
-ARRIVALS = 20  # questions a second while the crowd gathers
+ARRIVALS = 10  # questions a second while the crowd gathers
 WINDOW = 6.0  # seconds
 SLACK = 10.0  # seconds by which all may be late before the crowd is done too early
 PROBES = 50
