@@ -40,7 +40,7 @@ from webapp.llm import sse
 from webapp.llm.blocks import Message, Text
 from webapp.llm.dialects import DIALECTS, Dialect
 from webapp.llm.errors import Fault, Kind, ProviderError
-from webapp.llm.events import Event, Finish, Notice, TextDelta
+from webapp.llm.events import Event, Finish, Notice, TextDelta, ThinkingDelta
 from webapp.llm.models import Model, RemoteModel, cheapest, join
 from webapp.llm.providers import Provider
 from webapp.llm.request import HttpCall, ModelRequest
@@ -99,10 +99,10 @@ class Client:
         clock = _Clock(SHORT, SHORT)
         began = time.monotonic()
         refusal: ProviderError | None = None
+        self._check(provider, key, clock)
         for model in self._candidates(provider, key, clock):
             try:
-                for _ in self._stream(provider, _ping(model), key, clock):
-                    pass
+                self._hear(provider, _ping(provider, model), key, clock)
                 return Probe(model, time.monotonic() - began)
             except ProviderError as error:
                 if error.fault.kind not in (Kind.MODEL_FORBIDDEN, Kind.MODEL_NOT_FOUND):
@@ -119,6 +119,31 @@ class Client:
         for session in self._sessions.values():
             session.close()
 
+    def _check(self, provider: Provider, key: Secret, clock: _Clock) -> None:
+        """Ask for free what the key may do, where the provider tells. Only a clear no counts: the test call decides."""
+        dialect = DIALECTS[provider.dialect]
+        call = dialect.check_call(provider, key)
+        if call is None:
+            return
+        try:
+            with self._answer(provider, call, key, clock) as answer:
+                if answer.status != 200:
+                    raise answer.refusal(dialect)
+                dialect.read_check(provider, answer.body(LONGEST_ERROR))
+        except ProviderError as error:
+            if error.fault.kind in (Kind.INVALID_KEY, Kind.KEY_FORBIDDEN, Kind.NO_CREDIT):
+                raise
+
+    def _hear(self, provider: Provider, request: ModelRequest, key: Secret, clock: _Clock) -> None:
+        """Hear a whole answer. One that fails after its first word has shown that the key may chat."""
+        spoke = False
+        try:
+            for event in self._stream(provider, request, key, clock):
+                spoke = spoke or isinstance(event, TextDelta | ThinkingDelta)
+        except ProviderError:
+            if not spoke:
+                raise
+
     def _candidates(self, provider: Provider, key: Secret, clock: _Clock) -> list[str]:
         """Models to test with. A key may chat though it must not list: then it is the one of the provider's record."""
         listed: list[Model] = []
@@ -127,7 +152,9 @@ class Client:
         except ProviderError as error:
             if error.fault.kind in (Kind.INVALID_KEY, Kind.NETWORK, Kind.TIMEOUT):
                 raise
-        return [m.id for m in cheapest(listed)] or [provider.probe_model]
+        return [m.id for m in cheapest(listed, provider.probe_model if provider.probe_listed else "")] or [
+            provider.probe_model
+        ]
 
     def _models(self, provider: Provider, key: Secret, clock: _Clock) -> list[RemoteModel]:
         dialect = DIALECTS[provider.dialect]
@@ -199,8 +226,9 @@ class Client:
         return found
 
 
-def _ping(model: str) -> ModelRequest:
-    return ModelRequest(model, (Message("user", (Text("ping"),)),), max_output=1)
+def _ping(provider: Provider, model: str) -> ModelRequest:
+    question = Message("user", (Text("ping"),))
+    return ModelRequest(model, (question,), max_output=provider.probe_tokens, thinking="off")
 
 
 # --- reading ----------------------------------------------------------------------------------------------------

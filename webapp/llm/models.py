@@ -16,6 +16,8 @@ from typing import Any
 from webapp.llm.blocks import Json
 
 _CATALOG: Json = json.loads((Path(__file__).parent / "model_catalog.json").read_text("utf-8"))
+MOST_TRIED = 5  # models for one test
+
 _DATED = re.compile(r"-\d{8}$")
 _LINE = re.compile(r"\b(opus|sonnet|haiku|fable|mythos)\b")
 
@@ -37,6 +39,9 @@ class RemoteModel:
     price_out: float | None = None
     cache_read: float | None = None
     cache_write: float | None = None
+    long_from: int | None = None  # input tokens beyond which the whole call costs long_in and long_out
+    long_in: float | None = None
+    long_out: float | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class Model:
     long_out: float | None = None
     cache_min: int | None = None  # tokens below which nothing is cached
     lifecycle: str = ""
-    priced_at: str = ""  # the date of the table the prices are from, "" without prices
+    priced_at: str = ""  # the date of the table the prices are from, "" without prices or with the provider's own
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "thinking": list(self.thinking)}
@@ -88,14 +93,15 @@ def join(provider: str, remote: Iterable[RemoteModel]) -> list[Model]:
     return [_joined(model, _entry(table, model.id)) for model in remote]
 
 
-def cheapest(models: Iterable[Model]) -> list[Model]:
-    """What a test call is tried on, one per line: haiku first, then by known price, retired ones never."""
+def cheapest(models: Iterable[Model], usual: str = "") -> list[Model]:
+    """What a test call is tried on, best first: the `usual` one if it is there, then one per line, haiku first, then by
+    known price. What is free comes late, since it proves no credit; what is retired never."""
     usable = [m for m in models if m.lifecycle != "retired"]
-    ranked = sorted(usable, key=lambda m: (m.line != "haiku", m.price_in is None, m.price_in or 0.0))
+    ranked = sorted(usable, key=lambda m: (m.id != usual, m.line != "haiku", not m.price_in, m.price_in or 0.0))
     best: dict[str, Model] = {}
     for model in ranked:
-        best.setdefault(model.line, model)
-    return list(best.values())
+        best.setdefault(model.line or model.id, model)
+    return list(best.values())[:MOST_TRIED]
 
 
 def _entry(table: Json, id: str) -> Json:
@@ -105,7 +111,6 @@ def _entry(table: Json, id: str) -> Json:
 
 
 def _joined(remote: RemoteModel, entry: Json) -> Model:
-    threshold, (long_in, long_out) = _long(entry)
     return Model(
         id=remote.id,
         name=remote.name or entry.get("name") or remote.id,
@@ -114,19 +119,32 @@ def _joined(remote: RemoteModel, entry: Json) -> Model:
         max_output=remote.max_output or entry.get("max_out"),
         tools=entry.get("tools") if remote.tools is None else remote.tools,
         vision=entry.get("vision") if remote.vision is None else remote.vision,
-        thinking=remote.thinking,
-        price_in=entry.get("in"),
-        price_out=entry.get("out"),
-        cache_read=entry.get("cr"),
-        cache_write=entry.get("cw"),
-        cache_write_1h=entry.get("cw1h"),
-        long_from=threshold,
-        long_in=long_in,
-        long_out=long_out,
+        thinking=remote.thinking or (("adaptive",) if entry.get("thinks") else ()),
         cache_min=entry.get("cache_min"),
         lifecycle=remote.lifecycle,
-        priced_at=_CATALOG["generated"] if "in" in entry else "",
+        **(_own_prices(remote) if remote.price_in is not None else _table_prices(entry)),
     )
+
+
+def _own_prices(remote: RemoteModel) -> dict[str, Any]:
+    """What the provider itself asks, which goes before any table."""
+    names = ("price_in", "price_out", "cache_read", "cache_write", "long_from", "long_in", "long_out")
+    return {name: getattr(remote, name) for name in names}
+
+
+def _table_prices(entry: Json) -> dict[str, Any]:
+    threshold, (long_in, long_out) = _long(entry)
+    return {
+        "price_in": entry.get("in"),
+        "price_out": entry.get("out"),
+        "cache_read": entry.get("cr"),
+        "cache_write": entry.get("cw"),
+        "cache_write_1h": entry.get("cw1h"),
+        "long_from": threshold,
+        "long_in": long_in,
+        "long_out": long_out,
+        "priced_at": _CATALOG["generated"] if "in" in entry else "",
+    }
 
 
 def _line(id: str) -> str:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from webapp.llm.errors import Kind
+from webapp.llm.quirks import ChatQuirks, ResponsesQuirks, Verdict
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,10 @@ class Provider:
     model_prefix: str = ""  # only models whose ids begin so are offered
     chats: str = ""  # pattern: where given, only listed models that match it can chat
     never_chats: str = ""  # pattern: listed models that cannot
+    probe_listed: bool = False  # test with it even if the list has a cheaper one
     probe_tokens: int = 1  # the shortest answer that its models can be asked for
+    chat: ChatQuirks = field(default_factory=ChatQuirks)  # how it speaks openai_chat
+    responses: ResponsesQuirks = field(default_factory=ResponsesQuirks)  # how it speaks openai_responses
     demo: bool = False
 
     def offers(self, model: str) -> bool:
@@ -72,6 +78,267 @@ ANTHROPIC = Provider(
     ),
     probe_model="claude-haiku-4-5",
     logo="anthropic",
+)
+
+OPENROUTER = Provider(
+    slug="openrouter",
+    name="OpenRouter",
+    dialect="openai_chat",
+    base_url="https://openrouter.ai/api/v1",
+    keys_url="https://openrouter.ai/settings/keys",
+    usage_url="https://openrouter.ai/activity",
+    billing_url="https://openrouter.ai/settings/credits",
+    key_hint="sk-or-v1-…",
+    key_prefix="sk-or-",
+    probe_model="openai/gpt-6-luna",
+    probe_listed=True,
+    probe_tokens=16,  # some of the providers behind it refuse less
+    logo="openrouter",
+    chat=ChatQuirks(
+        stream_options=False,
+        user="user",
+        cache_key="session_id",
+        with_tools={"provider": {"require_parameters": True}},
+        thinking={"reasoning": {"enabled": True}},
+        marks_cache=("anthropic/", "qwen/", "google/"),
+        echo=("reasoning_details", "reasoning"),
+        echoes_extras=True,
+        models_path="/models/user?output_modalities=text",
+        check_path="/key",
+        verdicts=(
+            Verdict(
+                "data.is_management_key",
+                True,
+                Kind.KEY_FORBIDDEN,
+                "This is an OpenRouter management key. It makes other keys and cannot chat. Create an API key instead.",
+            ),
+            Verdict("data.limit_remaining", 0, Kind.NO_CREDIT, "The spending limit of this key is used up."),
+        ),
+    ),
+)
+
+MISTRAL = Provider(
+    slug="mistral",
+    name="Mistral",
+    dialect="openai_chat",
+    base_url="https://api.mistral.ai/v1",
+    keys_url="https://console.mistral.ai/api-keys",
+    usage_url="https://admin.mistral.ai/organization/usage",
+    billing_url="https://admin.mistral.ai/organization/billing",
+    key_hint="32 letters and digits",
+    key_prefix="",
+    probe_model="ministral-3b-latest",
+    probe_listed=True,
+    logo="mistral",
+    chat=ChatQuirks(
+        stream_options=False,  # an unknown field is a 422
+        cache_key="prompt_cache_key",
+        thinking={"reasoning_effort": "high"},
+        tool_ids="[A-Za-z0-9]{9}",
+        names_results=True,
+        between="I have read the results.",
+        echo=("content",),
+    ),
+)
+
+ZAI = Provider(
+    slug="zai",
+    name="GLM (Z.ai)",
+    dialect="openai_chat",
+    base_url="https://api.z.ai/api/paas/v4",
+    keys_url="https://z.ai/manage-apikey/apikey-list",
+    usage_url="https://z.ai/manage-apikey/billing",
+    billing_url="https://z.ai/manage-apikey/billing",
+    key_hint="32 hex digits, a dot, 16 letters and digits",
+    key_prefix="",
+    never_chats="embedding|cogview|cogvideo|vidu|ocr|asr|image",
+    probe_model="glm-5.3-flash",
+    probe_listed=True,
+    logo="zai",
+    chat=ChatQuirks(
+        headers={"accept-language": "en-US,en"},
+        user="user_id",
+        with_tools={"tool_stream": True},
+        thinking={"thinking": {"type": "enabled", "clear_thinking": False}},
+        echo=("reasoning_content",),
+    ),
+)
+
+DEEPSEEK = Provider(
+    slug="deepseek",
+    name="DeepSeek",
+    dialect="openai_chat",
+    base_url="https://api.deepseek.com",
+    keys_url="https://platform.deepseek.com/api_keys",
+    usage_url="https://platform.deepseek.com/usage",
+    billing_url="https://platform.deepseek.com/top_up",
+    key_hint="sk-…",
+    key_prefix="sk-",
+    probe_model="deepseek-flash",
+    probe_listed=True,
+    logo="deepseek",
+    chat=ChatQuirks(
+        cache_key="user_id",  # each value has a cache of its own: so the workspace's, not the person's
+        thinking={"thinking": {"type": "enabled"}},
+        no_thinking={"thinking": {"type": "disabled"}},
+        echo=("reasoning_content",),
+        on_calls="reasoning_content",
+        check_path="/user/balance",
+        verdicts=(Verdict("is_available", False, Kind.NO_CREDIT, "The balance of this account is used up."),),
+    ),
+)
+
+GROQ = Provider(
+    slug="groq",
+    name="Groq",
+    dialect="openai_chat",
+    base_url="https://api.groq.com/openai/v1",
+    keys_url="https://console.groq.com/keys",
+    usage_url="https://console.groq.com/usage",
+    billing_url="https://console.groq.com/settings/billing",
+    key_hint="gsk_…",
+    key_prefix="gsk_",
+    never_chats="whisper|tts|orpheus|guard|compound",
+    probe_model="openai/gpt-oss-20b",
+    probe_listed=True,
+    probe_tokens=16,
+    logo="groq",
+    chat=ChatQuirks(
+        max_tokens="max_completion_tokens",
+        user="user",
+        thinking={"reasoning_format": "parsed"},
+        echo=("reasoning",),
+    ),
+)
+
+MOONSHOT = Provider(
+    slug="moonshot",
+    name="Moonshot (Kimi)",
+    dialect="openai_chat",
+    base_url="https://api.moonshot.ai/v1",
+    keys_url="https://platform.kimi.ai/console/api-keys",
+    usage_url="https://platform.kimi.ai/console/fee-detail",
+    billing_url="https://platform.kimi.ai/console/fee-detail",
+    key_hint="sk-…",
+    key_prefix="sk-",
+    wrong_keys=(
+        WrongKey(
+            "sk-kimi-",
+            "This key belongs to a Kimi Code membership and works only there. "
+            "Create a key of the Kimi Open Platform instead.",
+        ),
+    ),
+    never_chats="embedding|tokenizer",
+    probe_model="kimi-k2.6",
+    probe_listed=True,
+    logo="moonshot",
+    chat=ChatQuirks(
+        cache_key="prompt_cache_key",
+        tool_ids=r"[A-Za-z0-9_.:-]{1,64}",  # its own are like functions.name:0
+        echo=("reasoning_content",),
+        check_path="/users/me/balance",
+        verdicts=(Verdict("data.available_balance", 0, Kind.NO_CREDIT, "The balance of this account is used up."),),
+    ),
+)
+
+TOGETHER = Provider(
+    slug="together",
+    name="Together",
+    dialect="openai_chat",
+    base_url="https://api.together.ai/v1",
+    keys_url="https://api.together.ai/settings/api-keys",
+    usage_url="https://api.together.ai/settings/billing",
+    billing_url="https://api.together.ai/settings/billing",
+    key_hint="tgp_v1_…",
+    key_prefix="",  # older keys are 64 hex digits
+    probe_model="openai/gpt-oss-20b",
+    probe_listed=True,
+    logo="together",
+)
+
+OPENAI = Provider(
+    slug="openai",
+    name="OpenAI",
+    dialect="openai_responses",
+    base_url="https://api.openai.com/v1",
+    keys_url="https://platform.openai.com/api-keys",
+    usage_url="https://platform.openai.com/usage",
+    billing_url="https://platform.openai.com/settings/organization/billing",
+    key_hint="sk-proj-…",
+    key_prefix="sk-",
+    wrong_keys=(
+        WrongKey(
+            "sk-admin-",
+            "This is an OpenAI admin key. It manages an organisation and cannot chat. Create a project key instead.",
+        ),
+    ),
+    probe_model="gpt-6-luna",
+    probe_listed=True,
+    logo="openai",
+    chats=r"^(gpt-(4\.1|4o|[5-9])|o[34])",
+    never_chats=r"audio|realtime|transcribe|tts|image|search|instruct|embedding|moderation|deep-research|cyber|rosalind",
+    probe_tokens=16,
+    responses=ResponsesQuirks(
+        user="safety_identifier",
+        body={"stream_options": {"include_obfuscation": False}},  # no padding that hides lengths
+        reasons=r"(gpt-[5-9](?!.*chat)|o\d)",
+    ),
+)
+
+GOOGLE = Provider(
+    slug="google",
+    name="Google",
+    dialect="gemini",
+    base_url="https://generativelanguage.googleapis.com/v1beta",
+    keys_url="https://aistudio.google.com/apikey",
+    usage_url="https://aistudio.google.com/usage",
+    billing_url="https://aistudio.google.com/billing",
+    key_hint="AQ.… or AIza…",
+    key_prefix="",  # two kinds of keys, both fine
+    wrong_keys=(
+        WrongKey(
+            "ya29.", "This is a short-lived OAuth token, not an API key. Create a key in Google AI Studio instead."
+        ),
+    ),
+    probe_model="gemini-flash-lite-latest",
+    probe_listed=True,
+    logo="google",
+    chats=r"^gemini-",
+    never_chats=r"image|tts|audio|live|embedding|computer-use|robotics|omni|deep-research|customtools|nano-banana",
+    probe_tokens=8,
+)
+
+XAI = Provider(
+    slug="xai",
+    name="xAI",
+    dialect="openai_responses",
+    base_url="https://api.x.ai/v1",
+    keys_url="https://console.x.ai",
+    usage_url="https://console.x.ai",
+    billing_url="https://console.x.ai",
+    key_hint="xai-…",
+    key_prefix="xai-",
+    wrong_keys=(
+        WrongKey(
+            "xai-token-",
+            "This is an xAI management key. It manages a team and cannot chat. Create an API key instead.",
+        ),
+    ),
+    probe_model="grok-4.3",
+    probe_listed=True,
+    logo="xai",
+    never_chats=r"multi-agent|image|video|embedding",
+    probe_tokens=16,
+    responses=ResponsesQuirks(
+        reasons=r"grok-(?!.*non-reasoning)(3-mini|[4-9]|code)",
+        models_path="/language-models",
+        check_path="/api-key",
+        verdicts=(
+            Verdict("api_key_blocked", True, Kind.KEY_FORBIDDEN, "This key is blocked."),
+            Verdict("api_key_disabled", True, Kind.KEY_FORBIDDEN, "This key is disabled."),
+            Verdict("team_blocked", True, Kind.KEY_FORBIDDEN, "The team of this key is blocked."),
+        ),
+    ),
 )
 
 DEMO = Provider(

@@ -4,6 +4,7 @@ call         what we ask      -> an HTTP request, as a value
 listen       server-sent      -> our events, exactly one Finish at the end, or ProviderError
 fail         an error answer  -> ProviderError
 models_call, read_models      the provider's own list of models, page by page
+check_call, read_check        a free question about the key, where the provider answers one
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
-from webapp.llm.dialects import anthropic_messages
+from webapp.llm.dialects import anthropic_messages, openai_chat
 from webapp.llm.errors import ProviderError
 from webapp.llm.events import Event
 from webapp.llm.models import ModelPage
@@ -37,7 +38,14 @@ class Dialect(Protocol):
     def read_models(self, provider: Provider, body: bytes) -> ModelPage:
         """A page of the model list. Raises ProviderError (PROTOCOL) for anything else."""
 
+    def check_call(self, provider: Provider, key: Secret) -> HttpCall | None:
+        """A free request whose answer says what the key may do, None where there is none."""
+
+    def read_check(self, provider: Provider, body: bytes) -> None:
+        """Raises ProviderError for a key that cannot chat, as the answer says; nothing for an answer it cannot read."""
+
 
 DIALECTS: dict[str, Dialect] = {
     "anthropic_messages": anthropic_messages,
+    "openai_chat": openai_chat,
 }

@@ -57,7 +57,8 @@ def sayings(frame: Frame) -> list[dict[str, Any]]:
         if not frame.whole:
             raise cut_off() from None
     try:
-        return [said for line in frame.data.split("\n") for said in _objects(parse(line))]
+        lines = [line for line in frame.data.split("\n") if line.strip() not in ("", "[DONE]")]
+        return [said for line in lines for said in _objects(parse(line))]
     except ValueError:
         raise not_the_provider("An event of the stream is not JSON.", in_stream=True) from None
 

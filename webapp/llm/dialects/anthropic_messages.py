@@ -56,7 +56,7 @@ VERSION = "2026-10-21"
 THINKING_BINDING = "thinking-binding-controls-2026-08-01"
 PAGE = 1000  # models a page of the list
 
-__all__ = ["NAME", "call", "fail", "listen", "models_call", "read_models"]
+__all__ = ["NAME", "call", "check_call", "fail", "listen", "models_call", "read_check", "read_models"]
 
 _CACHED = {"type": "ephemeral"}
 _NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9_-]")
@@ -78,6 +78,15 @@ def models_call(provider: Provider, key: Secret, after: str = "") -> HttpCall:
     """GET /v1/models."""
     query = {"limit": PAGE, **({"after_id": after} if after else {})}
     return _http("GET", f"{provider.base_url}/v1/models?{urlencode(query)}", key, {"accept": "application/json"})
+
+
+def check_call(provider: Provider, key: Secret) -> HttpCall | None:
+    """There is none: the list of models is as far as one gets for free."""
+    return None
+
+
+def read_check(provider: Provider, body: bytes) -> None:
+    """See check_call."""
 
 
 def _http(method: Any, url: str, key: Secret, headers: dict[str, str], body: bytes = b"") -> HttpCall:

@@ -1,8 +1,8 @@
 """What errors mean, whichever provider says them: one ordered classifier for all dialects. First match wins.
 
-The same fault has many faces. A wrong key is a 401, or a 400 (Google, xAI); no credit is a 402, a 400 (Anthropic), a 403
-(xAI) or a 429 (OpenAI, Kimi, GLM); an overload is a 529, a 503, a 500 (Mistral), a 429 (GLM) or an event in a 200. So
-codes and words are looked at before statuses, and the order of the rules matters. What is nobody's words (a page, a
+The same fault has many faces. A wrong key is a 401, or a 400 (Google, xAI); no credit is a 402, a 400 (Anthropic), a
+403 (xAI) or a 429 (OpenAI, Kimi, GLM); an overload is a 529, a 503, a 500 (Mistral), a 429 (GLM) or an event in a 200.
+So codes and words are looked at before statuses, and the order of the rules matters. What is nobody's words (a page, a
 proxy's text) is judged by its status alone.
 
     {"error": {code, type, message}}     most; Google adds status and details, OpenRouter metadata, Anthropic details
@@ -161,8 +161,8 @@ def _not_its_words(status: int, headers: Mapping[str, str], words: str) -> Fault
 
 _CORS = re.compile(r"\bCORS\b")
 _WRONG_KEY = re.compile(
-    r"(incorrect|invalid|missing|wrong|expired|unknown) (api[ _-]?key|x-api-key|auth)|api[ _-]?key (is )?(not valid|invalid"
-    r"|expired)|api key was reported|unregistered callers|authentication fails",
+    r"(incorrect|invalid|missing|wrong|expired|unknown) (api[ _-]?key|x-api-key|auth)"
+    r"|api[ _-]?key (is )?(not valid|invalid|expired)|api key was reported|unregistered callers|authentication fails",
     re.IGNORECASE,
 )
 _SCOPES = re.compile(r"missing scopes|insufficient permissions|ip .{0,40}not (authorized|allowed)", re.IGNORECASE)
@@ -174,9 +174,9 @@ _NO_CREDIT = re.compile(
 _TOO_LONG = re.compile(
     r"prompt is too long|exceed context limit|(maximum|max|model'?s?) context length|exceeds? the (model'?s )?context"
     r"|reduce the length of the messages|input token count|number of tokens allowed|input token length too long"
-    r"|exceeded model token limit|input tokens exceed|current length is .* while limit is|too many (prompt |input )?tokens"
-    r"|messages is too long|tokens \+ .{0,20}max_new_tokens|context (size|window) (exceeded|is exceeded)|context overflow"
-    r"|exceeds? the available context|context[ _]length[ _]exceeded",
+    r"|exceeded model token limit|input tokens exceed|current length is .* while limit is|messages is too long"
+    r"|too many (prompt |input )?tokens|tokens \+ .{0,20}max_new_tokens|context (size|window) (is )?exceeded"
+    r"|context overflow|exceeds? the available context|context[ _]length[ _]exceeded",
     re.IGNORECASE | re.DOTALL,
 )
 _STALE = re.compile(
@@ -372,7 +372,7 @@ def _read(body: dict[str, Any], status: int, headers: Mapping[str, str]) -> Said
         inner, flat = {**body, "message": error}, True
     elif isinstance(error, dict):
         inner, flat = error, False
-    elif "detail" in body or isinstance(body.get("message"), str) and status != 200:
+    elif "detail" in body or (isinstance(body.get("message"), str) and status != 200):
         inner, flat = body, True
     else:
         return None
