@@ -67,8 +67,8 @@ def _clean(message: Message, *, own: bool) -> Message:
             case Thinking(_, opaque):
                 if own and opaque is not None:
                     kept.append(block)
-            case Text(text):
-                if text.strip():
+            case Text(text, opaque):
+                if text.strip() or (own and opaque):
                     kept.append(block if own else replace(block, opaque=None))
             case ToolUse():
                 kept.append(block if own else replace(block, opaque=None))

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
-from webapp.llm.dialects import anthropic_messages, openai_chat
+from webapp.llm.dialects import anthropic_messages, gemini, openai_chat, openai_responses
 from webapp.llm.errors import ProviderError
 from webapp.llm.events import Event
 from webapp.llm.models import ModelPage
@@ -48,4 +48,6 @@ class Dialect(Protocol):
 DIALECTS: dict[str, Dialect] = {
     "anthropic_messages": anthropic_messages,
     "openai_chat": openai_chat,
+    "openai_responses": openai_responses,
+    "gemini": gemini,
 }

@@ -1,4 +1,4 @@
-"""What lists of models say, in the shapes that speakers of chat completions give them, and what a key may do.
+"""What lists of models say, in the shapes that speakers of chat completions give them.
 
 A list is {"data": [...]} or a bare array (Together). What an entry says about its model is in fields of many names; the
 first that is there counts, and what is not said stays unknown. Prices are strings in dollars a token (OpenRouter, Groq)
@@ -12,7 +12,7 @@ from math import isfinite
 from typing import Any
 
 from webapp.llm.dialects.answers import count, not_the_provider, obj, parse, text
-from webapp.llm.errors import Fault, ProviderError
+from webapp.llm.dialects.verdicts import judge
 from webapp.llm.models import ModelPage, RemoteModel
 from webapp.llm.providers import Provider
 
@@ -153,30 +153,3 @@ def _price(said: object) -> float | None:
 
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-# --- keys ---------------------------------------------------------------------------------------------------------
-
-
-def read_check(provider: Provider, body: bytes) -> None:
-    """Raises ProviderError for a key that cannot chat, as the answer says; nothing for an answer it cannot read."""
-    try:
-        said = obj(parse(body))
-    except ValueError:
-        return
-    for verdict in provider.chat.verdicts:
-        if _holds(_at(said, verdict.field), verdict.value):
-            raise ProviderError(Fault(verdict.kind, verdict.says, 200))
-
-
-def _at(said: Mapping[str, Any], path: str) -> object:
-    *way, last = path.split(".")
-    for name in way:
-        said = obj(said.get(name))
-    return said.get(last)
-
-
-def _holds(found: object, value: bool | int) -> bool:
-    if isinstance(value, bool) or isinstance(found, bool):
-        return found is value
-    return isinstance(found, int | float) and found <= value

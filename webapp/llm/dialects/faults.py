@@ -181,7 +181,8 @@ _TOO_LONG = re.compile(
 )
 _STALE = re.compile(
     r"bound to a different conversation|invalid `?signature`? in `?thinking`? block|thought[ _]?signature"
-    r"|reasoning_content.{0,60}must be passed back|encrypted[ _]content",
+    r"|reasoning_content.{0,60}must be passed back|encrypted[ _]content"
+    r"|verified to generate reasoning",
     re.IGNORECASE,
 )
 _NO_MODEL = re.compile(
