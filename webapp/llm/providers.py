@@ -80,6 +80,8 @@ ANTHROPIC = Provider(
     logo="anthropic",
 )
 
+KIMI_IDS = r"[A-Za-z0-9_.:-]{1,64}"  # Kimi's calls are called functions.name:0, wherever it runs
+
 OPENROUTER = Provider(
     slug="openrouter",
     name="OpenRouter",
@@ -207,6 +209,7 @@ GROQ = Provider(
         max_tokens="max_completion_tokens",
         user="user",
         thinking={"reasoning_format": "parsed"},
+        tool_ids=KIMI_IDS,
         echo=("reasoning",),
     ),
 )
@@ -234,7 +237,7 @@ MOONSHOT = Provider(
     logo="moonshot",
     chat=ChatQuirks(
         cache_key="prompt_cache_key",
-        tool_ids=r"[A-Za-z0-9_.:-]{1,64}",  # its own are like functions.name:0
+        tool_ids=KIMI_IDS,
         echo=("reasoning_content",),
         check_path="/users/me/balance",
         verdicts=(Verdict("data.available_balance", 0, Kind.NO_CREDIT, "The balance of this account is used up."),),
@@ -254,6 +257,7 @@ TOGETHER = Provider(
     probe_model="openai/gpt-oss-20b",
     probe_listed=True,
     logo="together",
+    chat=ChatQuirks(tool_ids=KIMI_IDS),
 )
 
 OPENAI = Provider(

@@ -6,7 +6,7 @@ Sampling parameters are never sent: newer models refuse them, whatever their val
 
 A stream is message_start, then blocks (start, deltas, stop), message_delta with the stop reason, message_stop; an error
 event may stand anywhere, even first. What we do not know is skipped: events, deltas, kinds of blocks (server tools).
-https://platform.claude.com/docs/en/build-with-claude/streaming. What its errors mean is in anthropic_faults.py.
+https://platform.claude.com/docs/en/build-with-claude/streaming. What its errors mean is in faults.py.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from webapp.llm.dialects.answers import (
     parse,
     text,
 )
-from webapp.llm.dialects.anthropic_faults import fail, fault_in_stream
+from webapp.llm.dialects.faults import fail, fault_in_stream
 from webapp.llm.events import (
     BlockEnd,
     BlockKind,

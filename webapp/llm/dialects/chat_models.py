@@ -12,7 +12,6 @@ from math import isfinite
 from typing import Any
 
 from webapp.llm.dialects.answers import count, not_the_provider, obj, parse, text
-from webapp.llm.dialects.verdicts import judge
 from webapp.llm.models import ModelPage, RemoteModel
 from webapp.llm.providers import Provider
 

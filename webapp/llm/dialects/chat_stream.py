@@ -46,6 +46,7 @@ from webapp.llm.providers import Provider
 from webapp.llm.sse import COMMENT, Frame
 
 DONE = "[DONE]"
+END_TOKENS = ("</s>", "<|eot_id|>", "<|im_end|>", "<|endoftext|>", "<end_of_turn>")
 
 _REASONS = {
     "stop": FinishReason.STOP,
@@ -164,8 +165,8 @@ class _Ear:
             self._usage = usage
             yield usage
         for choice in choices:
-            yield from self._delta(obj(choice.get("delta", choice.get("message"))))
             self._note_reason(choice.get("finish_reason"))
+            yield from self._delta(obj(choice.get("delta", choice.get("message"))))
         if is_error(said):
             raise fault_in_stream(said)
         if self._reason in _BREAKDOWNS:
@@ -186,10 +187,7 @@ class _Ear:
             raise cut_off()
         for reasoned, piece in self._tags.close() if self._tags else ():
             yield from self._say("thinking" if reasoned else "text", piece, "<think>")
-        yield from self._hush()
-        if have_substance(self._details):
-            yield from self._open("thinking", "reasoning_details")
-            yield from self._hush()
+        yield from self._settle()
         for call in self._calls:
             if call.number is not None:
                 yield BlockEnd(call.number, {"extras": call.extras} if call.extras else None)
@@ -210,6 +208,8 @@ class _Ear:
     def _delta(self, delta: dict[str, Any]) -> Iterator[Event]:
         yield from self._reasoning(delta)
         content = delta.get("content")
+        if self._reason == "eos_token" and content in END_TOKENS:  # TGI shows what ended the text
+            content = ""
         for part in content if isinstance(content, list) else (content,):
             yield from self._part(part)
         refusal = text(delta.get("refusal"))
@@ -257,7 +257,7 @@ class _Ear:
             yield delta(self._spoken.number, piece)
 
     def _open(self, kind: BlockKind, where: str = "") -> Iterator[Event]:
-        yield from self._hush()
+        yield from self._hush() if kind == "thinking" else self._settle()
         self._spoken = _Spoken(self._number(), kind, where)
         yield BlockStart(self._spoken.number, kind)
 
@@ -273,6 +273,13 @@ class _Ear:
         if have_substance(self._details):
             opaque["details"], self._details = self._details, []
         yield BlockEnd(ended.number, opaque)
+
+    def _settle(self) -> Iterator[Event]:
+        """Close what is being said; details of reasoning that nobody can read get a block of their own."""
+        yield from self._hush()
+        if have_substance(self._details):
+            yield from self._open("thinking", "reasoning_details")
+            yield from self._hush()
 
     def _number(self) -> int:
         self._blocks += 1
@@ -292,7 +299,7 @@ class _Ear:
         if not call.name:
             return
         if call.number is None:
-            yield from self._hush()
+            yield from self._settle()
             call.number = self._number()
             yield BlockStart(call.number, "tool_use", self._own_id(call), call.name)
         words = "".join(call.early)
@@ -386,13 +393,14 @@ def _first_count(*values: object) -> int:
 
 
 def _cost(said: dict[str, Any]) -> float | None:
-    """USD, as OpenRouter, Perplexity and xAI tell. OpenRouter's is only its share where the upstream's key is one's own."""
+    """USD, as OpenRouter, Perplexity and xAI tell. Where the key behind OpenRouter is one's own, its cost is only its
+    share. A zero in ticks is no price: Azure sends it for models that cost."""
     cost = _money(said.get("cost"))
     if cost is None:
         cost = _money(obj(said.get("cost")).get("total_cost"))
     ticks = _money(said.get("cost_in_usd_ticks"))
     if cost is None:
-        return ticks / _TICKS if ticks is not None else None
+        return ticks / _TICKS if ticks else None
     upstream = (
         _money(obj(said.get("cost_details")).get("upstream_inference_cost")) if said.get("is_byok") is True else 0
     )

@@ -18,11 +18,12 @@ from typing import Any
 
 from webapp.llm.blocks import Block, Image, Json, Message, Text, Thinking, ToolResult, ToolUse
 from webapp.llm.dialects.answers import ordered
-from webapp.llm.dialects.chat_models import read_check, read_models
+from webapp.llm.dialects.chat_models import read_models
 from webapp.llm.dialects.chat_reasoning import Details, add_details
 from webapp.llm.dialects.chat_stream import listen
 from webapp.llm.dialects.faults import fail
 from webapp.llm.dialects.ids import short
+from webapp.llm.dialects.verdicts import judge
 from webapp.llm.history import replayable
 from webapp.llm.providers import Provider
 from webapp.llm.quirks import ChatQuirks
@@ -52,6 +53,11 @@ def check_call(provider: Provider, key: Secret) -> HttpCall | None:
     """A free request whose answer says what the key may do, where there is one."""
     path = provider.chat.check_path
     return _http("GET", provider.base_url + path, key, {"accept": "application/json"}) if path else None
+
+
+def read_check(provider: Provider, body: bytes) -> None:
+    """Raises ProviderError for a key that cannot chat, as the answer says; nothing for an answer it cannot read."""
+    judge(body, provider.chat.verdicts)
 
 
 def _http(method: Any, url: str, key: Secret, headers: Mapping[str, str], body: bytes = b"") -> HttpCall:
