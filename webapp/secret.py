@@ -14,6 +14,7 @@ from typing import NoReturn
 from urllib.parse import quote
 
 HIDDEN = "[hidden]"
+SHORTEST = 16  # characters of a provider's key; servers of one's own have shorter ones
 
 # Shapes of provider keys, for text that holds a key nobody registered (a person pasted it in the wrong box).
 KEY_SHAPES = re.compile(
@@ -37,8 +38,9 @@ class Secret:
         return self._value
 
     def prefix(self) -> str:
-        """The six characters that logs and pages may show (mission: 'a 6-character prefix')."""
-        return self._value[:6]
+        """The six characters that logs and pages may show (mission: 'a 6-character prefix'); two of a short key, of
+        which six would be most."""
+        return self._value[: 6 if len(self._value) >= SHORTEST else 2]
 
     def __bool__(self) -> bool:
         return bool(self._value)

@@ -93,6 +93,20 @@ def test_a_sealed_key_opens_by_the_description_alone() -> None:
     assert padded[4 + length :] == bytes(256 - 4 - length)
 
 
+def test_a_key_for_an_address_opens_by_the_description_alone() -> None:
+    place, deployment = Place(uuid.uuid4(), "self_hosted", uuid.uuid4(), "https://llm.example.org/v1"), uuid.uuid4()
+    root_key = RootKey.stretch(Secret("correct horse battery staple"), b"salty", Cost(n=16, r=8, p=1))
+    sealed = Keyring(deployment, root_key).seal(Secret(""), place)
+
+    root = hashlib.scrypt(b"correct horse battery staple", salt=b"salty", n=16, r=8, p=1, dklen=32)
+    aad = [b"byok/1", deployment.bytes, place.workspace_id.bytes, b"self_hosted", place.row_id.bytes]
+    address = place.base_url.encode()
+    wrapping = AESGCM(hkdf(root, "wrapping key", 32))
+    payload = wrapping.decrypt(sealed[9:21], sealed[21:69], prefixed([*aad, sealed[1:9], address]))
+    data_key = hkdf(payload, "data key and commitment", 48)[:32]
+    assert AESGCM(data_key).decrypt(sealed[85:97], sealed[97:], prefixed([*aad, b"", address])) == bytes(256)
+
+
 def hkdf(material: bytes, purpose: str, length: int) -> bytes:
     """RFC 5869 with an empty salt, and "byok/1 " before the purpose."""
     key = hmac.digest(bytes(32), material, hashlib.sha256)

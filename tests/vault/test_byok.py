@@ -26,9 +26,11 @@ REFUSED = Fault(Kind.INVALID_KEY, "invalid x-api-key", 401, "authentication_erro
 
 @pytest.fixture
 def connect(database: Database, keyring: Keyring) -> Callable[..., uuid.UUID]:
-    def act(scope: Scope, secret: Secret = A_KEY, provider: str = "anthropic", label: str = "") -> uuid.UUID:
+    def act(
+        scope: Scope, secret: Secret = A_KEY, provider: str = "anthropic", label: str = "", base_url: str = ""
+    ) -> uuid.UUID:
         with database.begin() as db:
-            return byok.connect(scope, db, keyring, provider, secret, label)
+            return byok.connect(scope, db, keyring, provider, secret, label, base_url)
 
     return act
 
@@ -88,6 +90,70 @@ def test_use_is_noted_at_most_once_a_minute(
     with database.begin() as db:
         db.execute(update(ByokKey).values(last_used_at=func.now() - text("interval '61 seconds'")))
     assert use() != first
+
+
+# --- a server of one's own --------------------------------------------------------------------------------------
+
+OLLAMA = "http://ollama.internal:11434/v1"
+
+
+def test_a_key_for_a_server_of_one_s_own_opens_for_its_address_only(
+    database: Database, keyring: Keyring, alice: Scope, connect: Callable[..., uuid.UUID]
+) -> None:
+    key_id = connect(alice, provider="self_hosted", base_url=OLLAMA)
+    with database.begin() as db:
+        ref = byok.active(alice, db, "self_hosted")
+        assert ref == byok.KeyRef(key_id, "self_hosted", "Acme", "sk-ant", OLLAMA)
+        assert byok.cards(alice, db)[0].ref == ref
+        assert byok.reveal(alice, db, keyring, key_id, OLLAMA) == A_KEY
+        for other in ("", "https://evil.org/v1", OLLAMA + "/", OLLAMA[:-1]):
+            with pytest.raises(byok.KeyUnreadable):
+                byok.reveal(alice, db, keyring, key_id, other)
+        assert audit.entries(alice, db)[0].details["base_url"] == OLLAMA
+
+
+def test_a_key_whose_address_was_changed_behind_our_back_is_not_sent_there(
+    database: Database, keyring: Keyring, alice: Scope, connect: Callable[..., uuid.UUID]
+) -> None:
+    """It opens for the address that it was connected with, and the row does not say that any more."""
+    key_id = connect(alice, provider="self_hosted", base_url=OLLAMA)
+    with database.begin() as db:
+        db.execute(update(ByokKey).values(base_url="https://evil.org/v1"))
+    with database.begin() as db:
+        ref = byok.active(alice, db, "self_hosted")
+        assert ref is not None
+        with pytest.raises(byok.KeyUnreadable):
+            byok.reveal(alice, db, keyring, key_id, ref.base_url)
+        assert byok.reveal(alice, db, keyring, key_id, OLLAMA) == A_KEY
+    assert byok.verify(database, keyring) == byok.Verdict(opened=0, broken=1)
+
+
+def test_a_provider_s_key_is_never_revealed_for_an_address(
+    database: Database, keyring: Keyring, alice: Scope, connect: Callable[..., uuid.UUID]
+) -> None:
+    key_id = connect(alice)
+    with database.begin() as db:
+        db.execute(update(ByokKey).values(base_url="https://evil.org/v1"))
+        with pytest.raises(byok.KeyUnreadable):
+            byok.reveal(alice, db, keyring, key_id, "https://evil.org/v1")
+
+
+def test_a_server_that_wants_no_key_has_a_row_all_the_same(
+    database: Database, keyring: Keyring, alice: Scope, connect: Callable[..., uuid.UUID]
+) -> None:
+    key_id = connect(alice, Secret(""), provider="self_hosted", base_url=OLLAMA)
+    with database.begin() as db:
+        assert not byok.reveal(alice, db, keyring, key_id, OLLAMA)
+        assert byok.cards(alice, db)[0].prefix == ""
+    assert byok.verify(database, keyring) == byok.Verdict(opened=1, broken=0)
+
+
+def test_of_a_short_key_two_characters_are_shown(
+    database: Database, alice: Scope, connect: Callable[..., uuid.UUID]
+) -> None:
+    connect(alice, Secret("sk-12345"), provider="self_hosted", base_url=OLLAMA)
+    with database.begin() as db:
+        assert byok.cards(alice, db)[0].prefix == "sk"
 
 
 # --- replace ----------------------------------------------------------------------------------------------------

@@ -67,8 +67,9 @@ def test_no_nonce_comes_twice(ring: Keyring) -> None:
         lambda place: replace(place, provider="anthropi"),
         lambda place: replace(place, row_id=uuid.uuid4()),
         lambda place: Place(place.row_id, place.provider, place.workspace_id),
+        lambda place: replace(place, base_url="https://evil.org"),
     ],
-    ids=["workspace", "provider", "shorter provider", "row", "swapped"],
+    ids=["workspace", "provider", "shorter provider", "row", "swapped", "address"],
 )
 def test_a_key_moved_elsewhere_does_not_open(ring: Keyring, moved: Callable[[Place], Place]) -> None:
     place = a_place()

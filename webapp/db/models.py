@@ -181,6 +181,7 @@ class ByokKey(Base):
     id: Mapped[uuid.UUID] = _id()
     workspace_id: Mapped[uuid.UUID] = _workspace()
     provider: Mapped[str] = mapped_column(String(24))
+    base_url: Mapped[str] = mapped_column(String(300), server_default="")  # of a server of their own
     label: Mapped[str] = mapped_column(String(80))
     prefix: Mapped[str] = mapped_column(String(6))
     fingerprint: Mapped[bytes]  # 8 bytes of a keyed hash

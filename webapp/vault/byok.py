@@ -14,7 +14,7 @@ import logging
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -48,6 +48,7 @@ class KeyRef:
     provider: str
     label: str
     prefix: str
+    base_url: str = ""  # of a server of their own
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,17 @@ class CardRow:
     created_by: str  # a name
     created_at: datetime
     last_used_at: datetime | None
+    base_url: str = ""
     fault: Fault | None = None
     fault_at: datetime | None = None
 
     @property
     def status(self) -> Literal["connected", "attention"]:
         return "attention" if self.fault else "connected"
+
+    @property
+    def ref(self) -> KeyRef:
+        return KeyRef(self.id, self.provider, self.label, self.prefix, self.base_url)
 
 
 class KeyRevoked(UserError):
@@ -114,19 +120,20 @@ def attention(scope: Scope, db: Session) -> list[CardRow]:
 
 def active(scope: Scope, db: Session, provider: str) -> KeyRef | None:
     row = _find(scope, db, provider)
-    return KeyRef(row.id, row.provider, row.label, row.prefix) if row else None
+    return KeyRef(row.id, row.provider, row.label, row.prefix, row.base_url) if row else None
 
 
-def reveal(scope: Scope, db: Session, keyring: Keyring, key_id: uuid.UUID) -> Secret:
+def reveal(scope: Scope, db: Session, keyring: Keyring, key_id: uuid.UUID, base_url: str = "") -> Secret:
     """The key itself, if it is active at this moment: call it right before each request to the provider, never keep it.
 
-    Raises KeyRevoked or KeyUnreadable.
+    `base_url` is where it is about to be sent, if not to a provider of ours: it opens for the address that it was
+    connected with and for no other, whatever the row says now. Raises KeyRevoked or KeyUnreadable.
     """
     row = db.scalars(select(ByokKey).where(*_active(scope), ByokKey.id == key_id)).one_or_none()
     if row is None or row.sealed is None:
         raise KeyRevoked
     try:
-        secret = keyring.open(row.sealed, _place(row))
+        secret = keyring.open(row.sealed, replace(_place(row), base_url=base_url))
     except SealError:
         log.error("key %s (%s…, %s) does not open", row.id, row.prefix, row.fingerprint.hex())
         raise KeyUnreadable from None
@@ -143,8 +150,11 @@ def _note_use(db: Session, row: ByokKey) -> None:
 # --- changing ---------------------------------------------------------------------------------------------------
 
 
-def connect(scope: Scope, db: Session, keyring: Keyring, provider: str, secret: Secret, label: str = "") -> uuid.UUID:
-    """Keep a key that was tested just now, in the place of the one before; the id of its row.
+def connect(
+    scope: Scope, db: Session, keyring: Keyring, provider: str, secret: Secret, label: str = "", base_url: str = ""
+) -> uuid.UUID:
+    """Keep a key that was tested just now, in the place of the one before; the id of its row. `base_url` is that of a
+    server of their own, which may want no key: then `secret` is empty.
 
     Raises the UserErrors of hold(): who asked may have lost the right while the key was tested.
     """
@@ -156,6 +166,7 @@ def connect(scope: Scope, db: Session, keyring: Keyring, provider: str, secret: 
         id=uuid.uuid4(),
         workspace_id=scope.workspace_id,
         provider=provider,
+        base_url=base_url,
         label=_fit_label(label, secret) or scope.workspace_name,
         prefix=secret.prefix(),
         fingerprint=keyring.fingerprint(secret),
@@ -220,6 +231,7 @@ def _erase(scope: Scope, db: Session, which: ColumnElement[bool]) -> None:
 
 def _record(scope: Scope, db: Session, action: str, row: ByokKey) -> None:
     key = {"label": row.label, "prefix": row.prefix, "fingerprint": row.fingerprint.hex()}
+    key |= {"base_url": row.base_url} if row.base_url else {}
     audit.record(scope, db, action, row.provider, **key)
     log.info("%s %s %s… %s in workspace %s", action, row.provider, row.prefix, row.fingerprint.hex(), row.workspace_id)
 
@@ -238,7 +250,7 @@ def _find(scope: Scope, db: Session, provider: str) -> ByokKey | None:
 
 
 def _place(row: ByokKey) -> Place:
-    return Place(row.workspace_id, row.provider, row.id)
+    return Place(row.workspace_id, row.provider, row.id, row.base_url)
 
 
 def _card(row: ByokKey, created_by: str) -> CardRow:
@@ -250,6 +262,7 @@ def _card(row: ByokKey, created_by: str) -> CardRow:
         created_by=created_by,
         created_at=row.created_at,
         last_used_at=row.last_used_at,
+        base_url=row.base_url,
         fault=Fault.from_json(row.fault) if row.fault else None,
         fault_at=row.fault_at,
     )

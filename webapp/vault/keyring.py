@@ -20,7 +20,8 @@ A sealed key is one string of bytes:
     padded     = length (4 bytes) | UTF-8 | zeros up to a multiple of 256, so that the length gives no provider away
 
 The AAD lists, each with its length in front: the format, the deployment, the workspace, the provider, the row of
-`byok_keys`, and for the wrap the key id. So a sealed key opens only in its own row, in its own deployment. The key is
+`byok_keys`, for the wrap the key id, and last the base URL where the row has one. So a sealed key opens only in its own
+row, in its own deployment, and a key for a server of one's own only together with that server's address. The key is
 chosen by the id in the blob, never by trial. The commitment is compared before anything is decrypted with the data key:
 GCM alone would let a forger make one ciphertext that opens under two keys.
 
@@ -96,6 +97,7 @@ class Place:
     workspace_id: uuid.UUID
     provider: str
     row_id: uuid.UUID
+    base_url: str = ""  # of a server of their own: the only one that may be sent the key
 
 
 class RootKey:
@@ -207,6 +209,7 @@ class Keyring:
             place.provider.encode(),
             place.row_id.bytes,
             key_id,
+            *([place.base_url.encode()] if place.base_url else []),
         )
         return b"".join(len(field).to_bytes(4) + field for field in fields)
 
