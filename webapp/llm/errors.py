@@ -112,10 +112,23 @@ SAYS: dict[Kind, Words] = {
     ),
 }
 
+SAYS_OF_CODE: dict[str, Words] = {  # codes that say more than their kind
+    "missing_scope": Words(
+        "This key lacks a permission",
+        "The key is genuine. Edit it at {provider}: Model capabilities must allow Request (write), and Models may "
+        "allow Read, for the list of models.",
+    ),
+    "ACCESS_TOKEN_TYPE_UNSUPPORTED": Words(
+        "{provider} does not take this key for its account",
+        "Nothing is wrong with how it was pasted: {provider} has not bound it to a project that may use the API. "
+        "Create another key in Google AI Studio, in a new project.",
+    ),
+}
+
 
 def explain(fault: Fault, provider: str) -> Words:
     """The words for a fault at the provider of that display name."""
-    words = SAYS[fault.kind]
+    words = SAYS_OF_CODE.get(fault.code) or SAYS[fault.kind]
     wait = "Try again in a moment."
     if fault.retry_after is not None and fault.retry_after >= 1:
         wait = f"Try again in {round(fault.retry_after)} s."

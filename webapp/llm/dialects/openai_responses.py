@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from webapp.llm.blocks import Block, Image, Json, Message, Text, Thinking, ToolResult, ToolUse
+from webapp.llm.dialects import faults
 from webapp.llm.dialects.answers import (
     count,
     cut_off,
@@ -30,9 +31,10 @@ from webapp.llm.dialects.answers import (
     storable,
     text,
 )
-from webapp.llm.dialects.faults import fail, fault_in_stream
+from webapp.llm.dialects.faults import fault_in_stream
 from webapp.llm.dialects.ids import short
 from webapp.llm.dialects.verdicts import judge
+from webapp.llm.errors import Kind, ProviderError
 from webapp.llm.events import (
     BlockEnd,
     BlockStart,
@@ -59,6 +61,7 @@ __all__ = ["NAME", "call", "check_call", "fail", "listen", "models_call", "read_
 
 _CALL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PRICE_UNIT = 10_000  # a list with prices gives them in this part of a dollar per million tokens
+_TICKS = 10_000_000_000  # a dollar in cost_in_usd_ticks
 
 
 # --- asking -----------------------------------------------------------------------------------------------------
@@ -491,7 +494,21 @@ def _usage(said: dict[str, Any]) -> Usage:
         cache_write=written,
         output=count(said.get("output_tokens")),
         thinking=count(obj(said.get("output_tokens_details")).get("reasoning_tokens")),
+        cost=ticks / _TICKS if (ticks := count(said.get("cost_in_usd_ticks"))) else None,
     )
+
+
+# --- errors -----------------------------------------------------------------------------------------------------
+
+_SCOPES = re.compile(r"missing scopes", re.IGNORECASE)
+
+
+def fail(status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
+    """What an answer that is no stream means. A missing permission has no code of its own there; here it has."""
+    fault = faults.fail(status, headers, body).fault
+    if fault.kind is Kind.KEY_FORBIDDEN and _SCOPES.search(fault.message):
+        fault = replace(fault, code="missing_scope")
+    return ProviderError(fault)
 
 
 # --- models, and the key ----------------------------------------------------------------------------------------
