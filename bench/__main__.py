@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import json
 import sys
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import cycle
@@ -27,6 +28,7 @@ TOTAL_RATE = 5000  # tokens a second, of all answers together
 RATE = 50
 ARRIVALS = 10  # questions a second while the crowd gathers
 WINDOW = 6.0  # seconds
+PATIENCE = 60.0  # seconds from the last question of a crowd to the last first word
 SLACK = 10.0  # seconds by which all may be late before the crowd is done too early
 PROBES = 50
 PROBE_EVERY = 0.2  # seconds
@@ -116,9 +118,11 @@ async def gather(ask: Ask, crowd: Crowd) -> list[Answer]:
     for _ in range(crowd.streams):
         answers.append(Answer(ask, crowd.model))
         await asyncio.sleep(1 / ARRIVALS)
-    async with asyncio.timeout(60):
-        while any(not answer.reading.first_at and not answer.task.done() for answer in answers):
-            await asyncio.sleep(0.05)
+    deadline = time.monotonic() + PATIENCE
+    while any(not answer.reading.first_at and not answer.task.done() for answer in answers):
+        if time.monotonic() > deadline:
+            raise Wrong(f"Not every one of {crowd.streams} answers had begun after {PATIENCE:.0f} s.")
+        await asyncio.sleep(0.05)
     await asyncio.sleep(1)
     return answers
 
