@@ -1,5 +1,6 @@
 /* What HTML cannot do. No state of the application, no URL, no HTML; without this file every form still works.
-   Loaded after htmx (all three with defer); the extension must be allowed in the htmx-config meta: "sse, grow". */
+   Loaded after htmx and hx-sse at the end of <body>, never with defer or async: htmx would start by a timer before the
+   extensions are there. The htmx-config meta allows them by name: "sse, grow". */
 "use strict";
 
 /* --- hx-swap="grow": become this inside, but append to text that only got longer, so that a selection in it survives.

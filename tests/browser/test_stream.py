@@ -3,6 +3,7 @@ policy. The server is a small one of the test's own, so that a test decides when
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,15 +27,17 @@ MD = "block-1-0"
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Chat</title>
 <meta name="htmx-config" content='{"defaultSettleDelay": 0, "extensions": "sse, grow"}'>
 <link rel="stylesheet" href="/page.css"><link rel="icon" href="data:,">
-<script src="/static/vendor/htmx-4.0.1.min.js" defer></script>
-<script src="/static/vendor/hx-sse-4.0.1.min.js" defer></script>
-<script src="/static/app.js" defer></script></head>
+</head>
 <body><div class="transcript"><div class="turns" id="turns">%s</div></div>
 <form class="composer" method="post" action="/send" hx-post="/send" hx-target="#turns" hx-swap="beforeend"
       hx-status:4xx="swap:none">
   <textarea name="text" autofocus></textarea><button class="send">Send</button>
   <div id="panel" popover><input type="search" name="q"><label><input type="radio" name="m" checked> Model</label></div>
-</form><p id="approval">clean</p></body></html>"""
+</form><p id="approval">clean</p>
+<script src="/static/vendor/htmx-4.0.1.min.js"></script>
+<script src="/static/vendor/hx-sse-4.0.1.min.js"></script>
+<script src="/static/app.js"></script>
+</body></html>"""
 STYLE = """.transcript { block-size: 300px; overflow: auto; display: flex; flex-direction: column-reverse }
 .turns { flex: none }"""
 
@@ -423,6 +426,15 @@ def test_without_a_script_the_form_still_sends(browser: Browser, turn: Turn) -> 
     page.locator("button.send").click()
     expect(page.locator(".question")).to_have_text("plain")
     context.close()
+
+
+def test_scripts_are_not_deferred() -> None:
+    """htmx starts on DOMContentLoaded only if it is loaded before it; deferred, it starts by a timer that runs between
+    two of the files in one page load of five, without its extensions: no stream connects, and nothing says so."""
+    layout = (STATIC.parent / "templates" / "layout.html").read_text()
+    names = re.findall(r'<script src="\{\{ static_url\("([^"]+)"\) \}\}"></script>', layout)
+    assert names == ["vendor/htmx-4.0.1.min.js", "vendor/hx-sse-4.0.1.min.js", "app.js"]
+    assert layout.count("<script") == 3
 
 
 # --- safety -----------------------------------------------------------------------------------------------------
