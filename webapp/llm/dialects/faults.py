@@ -172,7 +172,7 @@ _NO_CREDIT = re.compile(
     re.IGNORECASE,
 )
 _TOO_LONG = re.compile(
-    r"prompt is too long|exceed context limit|(maximum|max|model'?s?) context length|exceeds? the (model'?s )?context"
+    r"prompt is too long|exceed context limit|(maximum|max|model'?s?) (context|prompt) length|exceeds? the (model'?s )?context"
     r"|reduce the length of the messages|input token count|number of tokens allowed|input token length too long"
     r"|exceeded model token limit|input tokens exceed|current length is .* while limit is|messages is too long"
     r"|too many (prompt |input )?tokens|tokens \+ .{0,20}max_new_tokens|context (size|window) (is )?exceeded"
@@ -441,4 +441,5 @@ def _status(status: int, error: Mapping[str, Any], body: Mapping[str, Any], code
     for value in (error.get("status_code"), body.get("status_code"), error.get("code"), error.get("status")):
         if isinstance(value, int) and not isinstance(value, bool) and 400 <= value < 600:
             return value
-    return next((_STATUS[code] for code in codes if code in _STATUS), 500 if status == 0 else status)
+    unnamed = 500 if status == 0 or body.get("error") else status
+    return next((_STATUS[code] for code in codes if code in _STATUS), unnamed)
