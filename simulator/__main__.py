@@ -8,9 +8,7 @@ from simulator.server import Pace, serve
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="simulator", description="Speaks Anthropic's Messages API, with canned answers."
-    )
+    parser = argparse.ArgumentParser(prog="simulator", description="Stands in for AI providers, with canned answers.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8089, help="0 lets the system choose (default: 8089)")
     parser.add_argument("--first", type=float, default=300, help="milliseconds before the first byte (default: 300)")

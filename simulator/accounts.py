@@ -1,62 +1,49 @@
 """The simulated keys: which exist, and what is wrong with them.
 
-`sk-ant-demo…` and `sk-ant-api03-ok…` work. `sk-ant-api03-<flaw>…` answers with its flaw, always (see FLAWS).
-Any key can be revoked, and restored, at run time. Every other key was never issued.
+A key begins as the provider's usually do. After that, `ok` or `demo` makes it work, and the name of a flaw makes it
+answer so, always; the first such word counts. Any key can be revoked, and restored, at run time. Every other key was
+never issued. The flaws are below and, by name, the provider's failures in `flavours.py`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from simulator.wire import ApiError
+from simulator.flavour import Flavour
 
 SLOW = 30.0  # seconds a `slow` key waits before it is served
-
 FLAWS: dict[str, str] = {
-    "revoked": "401, as any key that does not exist",
-    "nocredit": "400 credit balance too low",
-    "forbidden": "403 no permission",
-    "ratelimited": "429 with retry-after",
-    "overloaded": "529",
+    "revoked": "as any key that does not exist",
+    "nocredit": "nothing is left to pay with",
+    "forbidden": "may not do this",
+    "ratelimited": "too much of late, with the time to wait",
+    "overloaded": "the provider has too much to do",
     "slow": "answers after 30 seconds",
     "html": "200 with the HTML of a login page",
-    "noopus": "403 on the Opus models, works on the others",
+    "noopus": "refused on Anthropic's Opus models, works on the others",
+    "notop": "refused on the first model of the list, works on the others",
 }
-_WORKING = ("sk-ant-demo", "sk-ant-api03-ok")
-_ISSUED = "sk-ant-api03-"
-
-_NO_CREDIT = (
-    "Your credit balance is too low to access the Anthropic API. "
-    "Please go to Plans & Billing to upgrade or purchase credits."
-)
-_RATE_LIMITED = (
-    "This request would exceed your organization's rate limit of 450,000 input tokens per minute "
-    "(org: 00000000-0000-0000-0000-000000000000). For details, refer to: "
-    "https://docs.claude.com/en/api/rate-limits. You can see the response headers for current usage. "
-    "Please reduce the prompt length or the maximum tokens requested, or try again later."
-)
-_ERRORS: dict[str, tuple[int, str, int | None]] = {  # status, message, retry-after
-    "nocredit": (400, _NO_CREDIT, None),
-    "forbidden": (403, "Your API key does not have permission to use the specified resource.", None),
-    "ratelimited": (429, _RATE_LIMITED, 7),
-    "overloaded": (529, "Overloaded", None),
-}
+_WORKING = ("ok", "demo")
 
 
 @dataclass(frozen=True)
 class Account:
+    flavour: Flavour
     key: str
     flaw: str = ""
 
-    def refuse(self) -> None:
-        """Raises the error this key always meets, if it has one."""
-        if self.flaw in _ERRORS:
-            status, message, retry_after = _ERRORS[self.flaw]
-            raise ApiError(status, message, retry_after=retry_after)
+    def refuse(self, *, listing: bool = False) -> None:
+        """Raises the error this key always meets, if it has one; some errors spare the model list, one is its own."""
+        spared = self.flaw in self.flavour.spares_lists if listing else self.flaw == "nolist"
+        if self.flaw in self.flavour.failures and not spared:
+            raise self.flavour.failure(self.flaw, model=self.flavour.models[0].id, key=self.key[-4:])
 
-    def refuse_model(self, model_id: str, line: str) -> None:
-        if self.flaw == "noopus" and line == "opus":
-            raise ApiError(403, f"Your API key does not have permission to use the model {model_id}.")
+    def refuse_model(self, id: str) -> None:
+        """Raises the error of a key that is refused one model."""
+        top = self.flavour.models[0].id
+        if (self.flaw == "noopus" and "-opus-" in id) or (self.flaw == "notop" and id == top):
+            raise self.flavour.failure("barred", model=id)
 
 
 @dataclass
@@ -65,16 +52,15 @@ class Accounts:
 
     revoked: set[str] = field(default_factory=set)
 
-    def enter(self, headers: dict[str, str]) -> Account:
-        """The account of a request's `x-api-key` or `Authorization: Bearer` header. Raises ApiError 401."""
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        bearer = token.strip() if scheme.lower() == "bearer" else ""
-        key = headers.get("x-api-key", "") or bearer
+    def enter(self, flavour: Flavour, headers: Mapping[str, str]) -> Account:
+        """The account of the key in a request's headers. Raises ApiError where there is none."""
+        header, key = _sent(flavour, headers)
         if not key:
-            raise ApiError(401, "x-api-key header is required")
-        account = self._find(key)
-        if account is None:
-            raise ApiError(401, "Invalid bearer token" if bearer else "invalid x-api-key")
+            raise flavour.failure("nokey")
+        account = self._find(flavour, key)
+        if account is None or account.flaw == "revoked":
+            name = f"revoked in {header}"
+            raise flavour.failure(name if name in flavour.failures else "revoked", key=key[-4:])
         return account
 
     def revoke(self, key: str) -> None:
@@ -83,11 +69,24 @@ class Accounts:
     def restore(self, key: str) -> None:
         self.revoked.discard(key)
 
-    def _find(self, key: str) -> Account | None:
-        if key in self.revoked:
+    def _find(self, flavour: Flavour, key: str) -> Account | None:
+        prefix = next((prefix for prefix in flavour.keys if key.startswith(prefix)), None)
+        if prefix is None or key in self.revoked:
             return None
-        if key.startswith(_WORKING):
-            return Account(key)
-        rest = key.removeprefix(_ISSUED)
-        flaw = next((name for name in FLAWS if rest.startswith(name)), "") if rest != key else ""
-        return Account(key, flaw) if flaw and flaw != "revoked" else None
+        rest = key.removeprefix(prefix)
+        named = {rest.find(word): word for word in sorted({*FLAWS, *_WORKING, *flavour.failures}, key=len)}
+        named.pop(-1, "")
+        word = named[min(named)] if named else ""
+        return Account(flavour, key, "" if word in _WORKING else word) if word else None
+
+
+def _sent(flavour: Flavour, headers: Mapping[str, str]) -> tuple[str, str]:
+    """The header that carries a key, and the key."""
+    for header in flavour.key_headers:
+        value = headers.get(header, "").strip()
+        if header == "authorization":
+            scheme, _, value = value.partition(" ")
+            value = value.strip() if scheme.lower() == "bearer" else ""
+        if value:
+            return header, value
+    return "", ""

@@ -12,11 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from simulator.conversation import Conversation, Result
 from simulator.directives import PlannedCall
-from simulator.wire import Json, StopReason, compact, pieces
+from simulator.values import Json, compact, pieces
+
+StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "pause_turn", "refusal"]
 
 _ROWS = 10  # of a tool's result shown as a table
 _COLUMNS = 6

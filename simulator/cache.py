@@ -6,6 +6,9 @@ that still lives and ends at a breakpoint or at most 19 blocks before one. A hit
 figures always add up to the whole prompt. Entries belong to one key and one model, and become readable when the
 answer that wrote them starts. What only concerns how to answer (`tool_choice`, `thinking`) is part of the messages.
 
+That is how Anthropic caches. The others cache by themselves: every block ends an entry, and what is read is a multiple
+of a unit of tokens.
+
 Tokens are estimated: four characters of compact JSON each, an image or a document 1,500.
 """
 
@@ -16,11 +19,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from simulator.request import Request
-from simulator.wire import Json, compact
+from simulator.prompt import Prompt
+from simulator.values import Json, compact
 
 LOOKBACK = 20  # blocks, the breakpoint itself included
 TTL = {"5m": 300.0, "1h": 3600.0}
+_BY_ITSELF = "1h"  # what lives as long as the provider likes
 _CHARS_PER_TOKEN = 4
 _MEDIA_TOKENS = 1500
 _REMEMBERED = 5000  # fingerprints of past requests
@@ -78,9 +82,11 @@ class Cache:
     clock: Callable[[], float]
     _expires: dict[str, tuple[float, str]] = field(default_factory=dict)
 
-    def plan(self, request: Request, key: str) -> Plan:
-        """What this request reads and writes. Nothing changes until `commit`."""
+    def plan(self, request: Prompt, key: str, unit: int = 0) -> Plan:
+        """What this request reads and writes. Nothing changes until `commit`. With a `unit`, nothing is marked."""
         links = chain(request, key)
+        if unit:
+            return self._automatic(links, request.model.cache_min, unit)
         marked = [i for i, link in enumerate(links) if link.ttl]
         reached = self._longest(links, marked)
         written = [i for i in marked if i > reached and _length(links, i) >= request.model.cache_min]
@@ -88,6 +94,16 @@ class Cache:
             _usage(links, reached, written),
             tuple(link.digest for link in links[: reached + 1] if link.digest in self._expires),
             tuple((links[i].digest, links[i].ttl) for i in written),
+        )
+
+    def _automatic(self, links: list[Link], least: int, unit: int) -> Plan:
+        reached = next((i for i in reversed(range(len(links))) if self._lives(links[i].digest)), -1)
+        read, total = _length(links, reached) // unit * unit, _length(links, len(links) - 1)
+        written = total // unit * unit - read if total >= least else 0
+        return Plan(
+            Usage(total - read - written, read, written),
+            tuple(link.digest for link in links[: reached + 1] if link.digest in self._expires),
+            tuple((link.digest, _BY_ITSELF) for i, link in enumerate(links) if _length(links, i) >= least),
         )
 
     def commit(self, plan: Plan) -> None:
@@ -112,7 +128,7 @@ class Cache:
         return digest in self._expires and self._expires[digest][0] > self.clock()
 
 
-def chain(request: Request, key: str = "") -> list[Link]:
+def chain(request: Prompt, key: str = "") -> list[Link]:
     """The prompt as a chain of digests. The top-level `cache_control` marks the last block that can be cached."""
     links: list[Link] = []
     running = _digest("", [key, request.model.id])
@@ -122,12 +138,12 @@ def chain(request: Request, key: str = "") -> list[Link]:
     return links
 
 
-def count(request: Request) -> int:
+def count(request: Prompt) -> int:
     """The tokens of the whole prompt."""
     return sum(link.tokens for link in chain(request))
 
 
-def _content(request: Request) -> Iterator[tuple[object, int, str]]:
+def _content(request: Prompt) -> Iterator[tuple[object, int, str]]:
     last = _last_cacheable(request)
     for tool in request.tools:
         yield _bare(tool), _tokens(tool), _ttl(tool)
@@ -142,7 +158,7 @@ def _content(request: Request) -> Iterator[tuple[object, int, str]]:
             yield [how, turn.role, _bare(block)], _tokens(block), ttl
 
 
-def _last_cacheable(request: Request) -> tuple[int, int] | None:
+def _last_cacheable(request: Prompt) -> tuple[int, int] | None:
     if request.automatic_cache is None:
         return None
     places = [(t.index, i) for t in request.turns for i, b in enumerate(t.blocks) if b["type"] not in _UNCACHEABLE]
@@ -198,7 +214,7 @@ class Diagnostics:
 
     _known: OrderedDict[str, _Fingerprint] = field(default_factory=OrderedDict)
 
-    def compare(self, request: Request, message_id: str) -> Json | None:
+    def compare(self, request: Prompt, message_id: str) -> Json | None:
         """`diagnostics` of the answer: None when nothing diverged or nobody asked. Remembers this request."""
         asked = request.raw.get("diagnostics")
         if asked is None:
@@ -215,7 +231,7 @@ class Diagnostics:
         return {"cache_miss_reason": reason} if reason else None
 
 
-def _fingerprint(request: Request) -> _Fingerprint:
+def _fingerprint(request: Prompt) -> _Fingerprint:
     return _Fingerprint(
         model=request.model.id,
         tools=_all(request.tools),
@@ -226,7 +242,7 @@ def _fingerprint(request: Request) -> _Fingerprint:
     )
 
 
-def _message_links(request: Request) -> Iterator[Link]:
+def _message_links(request: Prompt) -> Iterator[Link]:
     for turn in request.turns:
         blocks = [_bare(b) for b in turn.blocks]
         yield Link(_digest("", [turn.role, blocks]), sum(_tokens(b) for b in turn.blocks))

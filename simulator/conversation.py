@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simulator.directives import Directives, for_round, split
-from simulator.request import Request, Turn, merged
-from simulator.wire import Json
+from simulator.prompt import Prompt, Turn, merged
+from simulator.values import Json
 
 _CONTEXT = re.compile(r"<(context|facts|page)\b[^>]*>.*?</\1>", re.DOTALL)  # what a product tells beside a question
 
@@ -41,7 +41,7 @@ class Conversation:
     directives: Directives
 
 
-def view(request: Request) -> Conversation:
+def view(request: Prompt) -> Conversation:
     """Reads a request as the demo model does. Raises ApiError for a directive that cannot be read."""
     turns = [t for t in merged(request.turns) if t.role != "system"]
     asked = [i for i, turn in enumerate(turns) if turn.role == "user" and not _results(turn)]
@@ -62,14 +62,13 @@ def view(request: Request) -> Conversation:
     )
 
 
-def _wants_title(request: Request, question: str) -> bool:
+def _wants_title(request: Prompt, question: str) -> bool:
     asked = "\n".join([question, *(block["text"] for block in request.system)])
     return request.max_tokens <= _TITLE_MAX_TOKENS and "title" in asked.lower()
 
 
-def _offered(request: Request) -> tuple[Json, ...]:
-    choice = (request.raw.get("tool_choice") or {}).get("type", "auto")
-    return () if choice == "none" else request.tools
+def _offered(request: Prompt) -> tuple[Json, ...]:
+    return () if request.choice == "none" else request.tools
 
 
 def _last_text(turn: Turn) -> str:

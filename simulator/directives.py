@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from simulator.wire import ApiError
+from simulator.errors import ApiError
 
 _OPEN = "[[sim"
 _OPTION = re.compile(r'\s*([a-z][a-z-]*)(?:=("[^"]*"|[^\s\]{]+))?')
@@ -47,8 +47,9 @@ class Directives:
     refuse: bool = False
     pause: bool = False
     max_tokens: bool = False
+    finish: str = ""  # the provider's own word for the end, said to the letter
     # faults before the stream
-    error: str = ""  # a status, or `context`, `credit`; with fail_after the type of the error event
+    error: str = ""  # a status, or a name of `flavours.py`: `context`, `nocredit`, `overloaded`…
     error_once: str = ""  # the first attempt fails, its retry works
     # faults inside it, after so many tokens
     fail_after: int | None = None
@@ -64,7 +65,7 @@ _INTS = ("tokens", "each", "drip", "thinking", "tools")
 _COUNTS = ("fail-after", "truncate-after", "drop-after", "silence-after", "revoke-after")
 _FLOATS = ("delay", "first", "seconds", "pings")
 _FLAGS = ("echo", "redacted", "refuse", "pause", "max-tokens")
-_WORDS = ("error", "error-once")
+_WORDS = ("error", "error-once", "finish")
 
 
 @dataclass(frozen=True)

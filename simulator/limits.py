@@ -17,8 +17,9 @@ class Limits:
     clock: Callable[[], float]
     _used: dict[str, tuple[int, dict[str, int]]] = field(default_factory=dict)
 
-    def headers(self, key: str, input_tokens: int, output_tokens: int) -> list[tuple[str, str]]:
-        """Counts one request and returns the `anthropic-ratelimit-*` headers it is answered with."""
+    def headers(self, style: str, key: str, input_tokens: int, output_tokens: int) -> list[tuple[str, str]]:
+        """Counts one request and returns the headers it is answered with: `anthropic-ratelimit-*` or `x-ratelimit-*`,
+        none for another style."""
         minute = int(self.clock() // _MINUTE)
         then, used = self._used.get(key, (minute, {}))
         if then != minute:
@@ -26,14 +27,31 @@ class Limits:
         for name, amount in (("requests", 1), ("input-tokens", input_tokens), ("output-tokens", output_tokens)):
             used[name] = used.get(name, 0) + amount
         self._used[key] = (minute, used)
-        reset = datetime.fromtimestamp((minute + 1) * _MINUTE, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return [header for name, limit in _LIMITS.items() for header in _three(name, limit, used[name], reset)]
+        match style:
+            case "anthropic":
+                reset = datetime.fromtimestamp((minute + 1) * _MINUTE, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+                return [header for name in _LIMITS for header in _anthropic(name, used[name], reset)]
+            case "openai":
+                reset = f"{(minute + 1) * _MINUTE - self.clock():.3f}s"
+                return [header for name in ("requests", "tokens") for header in _openai(name, used, reset)]
+        return []
 
 
-def _three(name: str, limit: int, used: int, reset: str) -> list[tuple[str, str]]:
+def _anthropic(name: str, used: int, reset: str) -> list[tuple[str, str]]:
     prefix = f"anthropic-ratelimit-{name}"
     return [
-        (f"{prefix}-limit", str(limit)),
-        (f"{prefix}-remaining", str(max(0, limit - used))),
+        (f"{prefix}-limit", str(_LIMITS[name])),
+        (f"{prefix}-remaining", str(max(0, _LIMITS[name] - used))),
         (f"{prefix}-reset", reset),
+    ]
+
+
+def _openai(name: str, used: dict[str, int], reset: str) -> list[tuple[str, str]]:
+    kinds = [kind for kind in _LIMITS if kind.endswith(name)]
+    limit = sum(_LIMITS[kind] for kind in kinds)
+    left = max(0, limit - sum(used[kind] for kind in kinds))
+    return [
+        (f"x-ratelimit-limit-{name}", str(limit)),
+        (f"x-ratelimit-remaining-{name}", str(left)),
+        (f"x-ratelimit-reset-{name}", reset),
     ]

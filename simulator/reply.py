@@ -1,58 +1,140 @@
-"""From a request and what the demo model wants to say to the Reply on the wire: ids, signatures, limits."""
+"""What the demo model says, before it is put on any wire: a Reply of blocks, within the limits of its request."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from simulator import thinking
-from simulator.answers import Draft, compose
+from simulator.answers import Draft, StopReason, compose
 from simulator.conversation import Conversation
-from simulator.request import Request
-from simulator.wire import Block, Call, Json, Redacted, Reply, Text, Thinking, compact, limited, new_id
+from simulator.prompt import Prompt
+from simulator.values import pieces
 
 _ROOM_TO_THINK = 200  # tokens; with less allowed, all of them are for the answer
-_REFUSAL: Json = {
-    "type": "refusal",
-    "category": "general_harms",
-    "explanation": "The demo model was told to refuse this request.",
-}
 
 
-def build(request: Request, talk: Conversation) -> Reply:
-    """The answer, within `max_tokens` and `stop_sequences`. With `max_tokens: 0` it is empty: a cache warm-up."""
-    draft = compose(talk, _thinks(request))
-    if _may_not_think(request):
+@dataclass(frozen=True)
+class Text:
+    text: str
+
+
+@dataclass(frozen=True)
+class Thinking:
+    """`hidden` thinking is thought and billed but not shown. `signature` is the dialect's, "" where it has none."""
+
+    text: str
+    signature: str = ""
+    hidden: bool = False
+
+    @property
+    def shown(self) -> str:
+        return "" if self.hidden else self.text
+
+
+@dataclass(frozen=True)
+class Redacted:
+    data: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """A tool call. `arguments` is JSON text, which `max_tokens` may have cut in the middle."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+Block = Text | Thinking | Redacted | Call
+
+
+@dataclass(frozen=True)
+class Reply:
+    """`finish` is a word of the wire that a directive wants said instead of the stop reason's."""
+
+    blocks: tuple[Block, ...]
+    stop_reason: StopReason
+    stop_sequence: str | None = None
+    finish: str = ""
+
+    @property
+    def tokens(self) -> int:
+        return sum(_size(block) for block in self.blocks)
+
+    @property
+    def shown(self) -> str:
+        """Its text without its thinking."""
+        return "".join(block.text for block in self.blocks if isinstance(block, Text))
+
+    @property
+    def thought(self) -> str:
+        return "".join(block.shown for block in self.blocks if isinstance(block, Thinking))
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        return tuple(block for block in self.blocks if isinstance(block, Call))
+
+    @property
+    def thinking_tokens(self) -> int:
+        return sum(_size(block) for block in self.blocks if isinstance(block, Thinking))
+
+
+def build(prompt: Prompt, talk: Conversation, spell: Callable[[Draft], Sequence[Block]]) -> Reply:
+    """The answer, within `max_tokens` and the stop sequences. With `max_tokens` 0 it is empty: a cache warm-up.
+
+    `spell` makes blocks of a draft: ids, signatures and whatever else its dialect adds.
+    """
+    draft = compose(talk, prompt.thinks and prompt.max_tokens >= _ROOM_TO_THINK)
+    if not prompt.may_think:
         draft = replace(draft, thinking="", redacted=False)
-    reply = Reply(tuple(_blocks(request, draft)), draft.stop, None, _REFUSAL if draft.stop == "refusal" else None)
-    return limited(reply, request.max_tokens, request.raw.get("stop_sequences") or ())
+    reply = Reply(tuple(spell(draft)), draft.stop, finish=talk.directives.finish)
+    return limited(reply, prompt.max_tokens, prompt.stops)
 
 
-def _blocks(request: Request, draft: Draft) -> list[Block]:
-    blocks: list[Block] = []
-    seal = thinking.seal(request)
-    if draft.thinking:
-        hidden = _hides_thinking(request)
-        signature = seal.sign("" if hidden else draft.thinking)
-        blocks.append(Thinking(draft.thinking, signature, hidden))
-        seal = seal.after(signature)
-    if draft.redacted:
-        blocks.append(Redacted(seal.sign("")))
-    if draft.text:
-        blocks.append(Text(draft.text))
-    blocks += [Call(new_id("toolu_"), call.name, compact(call.arguments)) for call in draft.calls]
-    return blocks
+def limited(reply: Reply, max_tokens: int, stop_sequences: Sequence[str] = ()) -> Reply:
+    """The reply as far as `stop_sequences` and then `max_tokens` let it come."""
+    return _within(_stopped(reply, stop_sequences), max_tokens)
 
 
-def _thinks(request: Request) -> bool:
-    asked = request.thinking.get("type")
-    wants = request.model.thinks if asked is None else asked in ("adaptive", "enabled")
-    return wants and request.max_tokens >= _ROOM_TO_THINK
+def _size(block: Block) -> int:
+    match block:
+        case Text(text) | Thinking(text):
+            return len(pieces(text))
+        case Redacted(data):
+            return len(data) // 8
+        case Call(_, name, arguments):
+            return len(pieces(name)) + len(pieces(arguments))
 
 
-def _may_not_think(request: Request) -> bool:
-    return request.thinking.get("type") in ("disabled", "between_tools")
+def _stopped(reply: Reply, stop_sequences: Sequence[str]) -> Reply:
+    kept: list[Block] = []
+    for block in reply.blocks:
+        hits = [(block.text.find(s), s) for s in stop_sequences if s in block.text] if isinstance(block, Text) else []
+        if hits and isinstance(block, Text):
+            at, sequence = min(hits)
+            blocks = (*kept, Text(block.text[:at])) if at else tuple(kept)
+            return replace(reply, blocks=blocks, stop_reason="stop_sequence", stop_sequence=sequence)
+        kept.append(block)
+    return reply
 
 
-def _hides_thinking(request: Request) -> bool:
-    display = request.thinking.get("display") or ("summarized" if request.model.shows else "omitted")
-    return bool(display == "omitted")
+def _within(reply: Reply, max_tokens: int) -> Reply:
+    kept: list[Block] = []
+    left = max_tokens
+    for block in reply.blocks:
+        if _size(block) > left:
+            cut = _cut(block, left)
+            return replace(reply, blocks=(*kept, *([cut] if cut else [])), stop_reason="max_tokens")
+        kept.append(block)
+        left -= _size(block)
+    return reply
+
+
+def _cut(block: Block, tokens: int) -> Block | None:
+    """What fits of a block. Thinking is left out whole, as it could not be signed."""
+    match block:
+        case Text(text) if tokens > 0:
+            return Text("".join(pieces(text)[:tokens]))
+        case Call(_, name, arguments) if tokens > len(pieces(name)):
+            return replace(block, arguments="".join(pieces(arguments)[: tokens - len(pieces(name))]))
+    return None

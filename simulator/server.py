@@ -1,7 +1,8 @@
 """The HTTP side: routes, headers, pace, and noticing that a client has left. What is said is decided elsewhere.
 
-Beside the provider's own paths there are, for tests: `GET /__stats`, and `POST /__control/<verb>` with JSON:
-`revoke` and `restore` {"key"}, `clock` {"advance": seconds}, `reset` {} (statistics, caches, revocations).
+Each provider has its own paths under a prefix (`flavours/`). Beside them there are, for tests: `GET /__stats`, and
+`POST /__control/<verb>` with JSON: `revoke` and `restore` {"key"}, `clock` {"advance": seconds}, `reset` {}
+(statistics, caches, revocations).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
@@ -25,14 +26,18 @@ import gevent.event
 import gevent.socket
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
-from simulator import cache, faults, models, thinking
+from simulator import cache, faults
 from simulator.accounts import SLOW, Account, Accounts
 from simulator.conversation import Conversation, view
 from simulator.directives import Directives
+from simulator.errors import ApiError
+from simulator.flavour import Answer, Arrival, Dialect, Flavour
+from simulator.flavours import FLAVOURS
 from simulator.limits import Limits
-from simulator.reply import build
-from simulator.request import Request, check_version, read
-from simulator.wire import ApiError, Event, Json, Reply, as_events, as_message, compact, frame, new_id
+from simulator.prompt import Prompt
+from simulator.reply import Reply, build
+from simulator.sse import Event
+from simulator.values import Json, compact, new_id
 
 Headers = list[tuple[str, str]]
 StartResponse = Callable[[str, Headers], object]
@@ -123,13 +128,15 @@ class Simulator:
         self._reset()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        request_id = new_id("req_")
+        path = environ["PATH_INFO"]
+        flavour = _flavour(path)
+        request_id = new_id(flavour.request_id_prefix)
         line = Line(environ["simulator.socket"])
         try:
-            response = self._route(environ, line, request_id)
+            response = self._route(environ, flavour, line)
         except ApiError as error:
-            response = _refusal(error, request_id)
-        headers = [*response.headers, ("request-id", request_id), ("server", "simulator")]
+            response = _refusal(error, flavour, request_id, environ["QUERY_STRING"])
+        headers = [*response.headers, (flavour.request_id_header, request_id), ("server", "simulator")]
         start_response(_status_line(response.status), headers)
         return response.body
 
@@ -146,89 +153,79 @@ class Simulator:
         self.stats = Stats()
         self._failed_once: set[str] = set()
 
-    def _route(self, environ: dict[str, Any], line: Line, request_id: str) -> Response:
-        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+    def _route(self, environ: dict[str, Any], flavour: Flavour, line: Line) -> Response:
+        path = environ["PATH_INFO"]
         if path == "/__stats":
             return _json(200, self.stats.as_json())
         if path.startswith("/__control/"):
             return self._control(path.removeprefix("/__control/"), json.loads(_body(environ) or b"{}"))
-        if path not in ("/v1/messages", "/v1/messages/count_tokens") and not path.startswith("/v1/models"):
-            raise ApiError(404, "Not found")
-        if method != ("POST" if path.startswith("/v1/messages") else "GET"):
-            raise ApiError(405, "Method Not Allowed")
-        return self._api(environ, path, line, request_id)
-
-    def _api(self, environ: dict[str, Any], path: str, line: Line, request_id: str) -> Response:
-        headers = _request_headers(environ)
-        self.stats.requests += 1
-        account = self.accounts.enter(headers)
-        self.stats.by_key[account.key] += 1
+        route, rest = _matched(flavour, environ["REQUEST_METHOD"], path.removeprefix(flavour.prefix))
+        account = self._enter(flavour, environ, line)
         if account.flaw == "html":
             return _html(_LOGIN_PAGE)
+        arrival = _arrival(environ, flavour, rest)
+        if route in flavour.speaks:
+            return self._chat(arrival, flavour.speaks[route], account, line)
+        if route in flavour.checks:
+            return _json(200, flavour.checks[route](account.flaw))
+        account.refuse(listing=True)
+        return _json(200, flavour.lists[route](arrival))
+
+    def _enter(self, flavour: Flavour, environ: dict[str, Any], line: Line) -> Account:
+        """The account of a request, after the time that its key makes it wait."""
+        self.stats.requests += 1
+        account = self.accounts.enter(flavour, _request_headers(environ))
+        self.stats.by_key[account.key] += 1
         if account.flaw == "slow":
             line.pause(SLOW)
-        account.refuse()
-        if path.startswith("/v1/models"):
-            check_version(headers)
-            return _json(200, _model_list(path, environ["QUERY_STRING"]))
-        counting = path == "/v1/messages/count_tokens"
-        request = read(_body(environ), headers, counting=counting)
-        account.refuse_model(request.model.id, request.model.line)
-        if counting:
-            return _json(200, {"input_tokens": cache.count(request)})
-        return self._messages(request, account, line, request_id)
+        return account
 
-    def _messages(self, request: Request, account: Account, line: Line, request_id: str) -> Response:
-        self.stats.last_request = request.raw
-        thinking.verify(request)
-        _check_length(request)
-        talk = view(request)
-        self._check_scripted(request, account, talk)
-        plan = self.cache.plan(request, account.key)
-        reply = build(request, talk)
-        message = self._message(request, plan)
-        headers = self.limits.headers(account.key, plan.usage.total, reply.tokens)
-        self.stats.last_usage = {**message["usage"], "output_tokens": reply.tokens}
-        exchange = _Exchange(self, account, line, request_id, talk.directives, plan)
-        if request.stream:
-            headers += [("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache")]
-            return Response(200, headers, exchange.stream(reply, message))
-        return exchange.whole(reply, message, headers)
+    def _chat(self, arrival: Arrival, dialect: Dialect, account: Account, line: Line) -> Response:
+        flavour = arrival.flavour
+        late = flavour.breaks_in_stream and account.flaw == "nocredit"
+        if not late:
+            account.refuse()
+        prompt = dialect.read(arrival)
+        self.stats.last_request = prompt.raw
+        if late and not prompt.stream:
+            account.refuse()
+        account.refuse_model(prompt.model.id)
+        _check_length(flavour, prompt)
+        talk = view(prompt)
+        self._check_scripted(flavour, prompt, account, talk)
+        asked = replace(talk.directives, fail_after=0, error=account.flaw) if late else talk.directives
+        plan = self.cache.plan(prompt, account.key, flavour.cache_unit)
+        reply = build(prompt, talk, lambda draft: dialect.spell(arrival, prompt, draft))
+        answer = self._prepared(flavour, prompt, reply, plan, asked)
+        headers = self.limits.headers(flavour.limits, account.key, plan.usage.total, reply.tokens)
+        self.stats.last_usage = {**plan.usage.as_json(), "output_tokens": reply.tokens}
+        exchange = _Exchange(self, account, dialect, line, answer, asked, plan)
+        if prompt.stream:
+            headers += [("content-type", flavour.events_type), ("cache-control", "no-cache")]
+            return Response(200, headers, exchange.stream())
+        return exchange.whole(headers)
 
-    def _check_scripted(self, request: Request, account: Account, talk: Conversation) -> None:
+    def _prepared(self, flavour: Flavour, prompt: Prompt, reply: Reply, plan: cache.Plan, asked: Directives) -> Answer:
+        id = new_id(*flavour.answer_id)
+        missed = self.diagnostics.compare(prompt, id)
+        return Answer(flavour, prompt, reply, plan.usage, id, int(self.clock()), asked.each, missed)
+
+    def _check_scripted(self, flavour: Flavour, prompt: Prompt, account: Account, talk: Conversation) -> None:
         """Raises the error that the message's directives ask for, if any."""
-        error = faults.before(talk.directives, request.model)
+        asked = talk.directives
+        if asked.fail_after is not None:
+            faults.check(asked, flavour, prompt)
+        error = faults.before(asked, flavour, prompt)
         if error:
             raise error
-        error = faults.once(talk.directives)
+        error = faults.once(asked, flavour, prompt)
         if error is None:
             return
-        attempt = hashlib.sha256(compact([account.key, request.raw["messages"]]).encode()).hexdigest()
+        attempt = hashlib.sha256(compact([account.key, prompt.raw]).encode()).hexdigest()
         if attempt not in self._failed_once:
             self._failed_once.add(attempt)
             raise error
         self._failed_once.remove(attempt)
-
-    def _message(self, request: Request, plan: cache.Plan) -> Json:
-        """The message as `message_start` carries it: no content yet."""
-        id = new_id("msg_")
-        return {
-            "model": request.model.id,
-            "id": id,
-            "type": "message",
-            "role": "assistant",
-            "content": [],
-            "stop_reason": None,
-            "stop_sequence": None,
-            "stop_details": None,
-            "usage": {
-                **plan.usage.as_json(),
-                "output_tokens": 1 if request.max_tokens else 0,
-                "service_tier": "standard",
-                "inference_geo": "not_available",
-            },
-            "diagnostics": self.diagnostics.compare(request, id),
-        }
 
     def _control(self, verb: str, given: Json) -> Response:
         match verb:
@@ -254,12 +251,13 @@ class _Exchange:
 
     simulator: Simulator
     account: Account
+    dialect: Dialect
     line: Line
-    request_id: str
+    answer: Answer
     asked: Directives
     plan: cache.Plan
 
-    def stream(self, reply: Reply, message: Json) -> Iterator[bytes]:
+    def stream(self) -> Iterator[bytes]:
         """The event stream, in real time. The headers go out with its first bytes."""
         stats = self.simulator.stats
         stats.active += 1
@@ -267,7 +265,7 @@ class _Exchange:
         try:
             self.line.pause(self._first)
             self.simulator.cache.commit(self.plan)
-            for step in faults.within(as_events(reply, message, self.asked.each), self.asked, self.request_id):
+            for step in faults.within(self.dialect, self.answer, self.asked):
                 if isinstance(step, faults.Broken):
                     ended = "broken"
                 yield from self._play(step)
@@ -276,28 +274,27 @@ class _Exchange:
             stats.active -= 1
             setattr(stats, ended, getattr(stats, ended) + 1)
 
-    def whole(self, reply: Reply, message: Json, headers: Headers) -> Response:
+    def whole(self, headers: Headers) -> Response:
         """The answer in one piece, after the time it takes to make it. Faults inside a stream become its end."""
-        self.line.pause(self._first + reply.tokens * self._per_token)
+        self.line.pause(self._first + self.answer.reply.tokens * self._per_token)
         self.simulator.cache.commit(self.plan)
         asked = self.asked
         if asked.silence_after is not None:
             self.line.pause(asked.seconds)
         if asked.drop_after is not None or asked.truncate_after is not None:
             self.line.break_off()
-        if asked.fail_after is not None:
-            raise faults.failure(asked)
         if asked.revoke_after is not None:
             self.simulator.accounts.revoke(self.account.key)
-            raise ApiError(401, "invalid x-api-key")
-        return _json(200, as_message(reply, message), headers)
+        if asked.revoke_after is not None or asked.fail_after is not None:
+            raise faults.failure(asked, self.answer)
+        return _json(200, self.dialect.whole(self.answer), headers)
 
     def _play(self, step: faults.Step) -> Iterator[bytes]:
         match step:
             case Event():
                 if step.spent:
                     self.line.pause(step.spent * self._per_token)
-                yield from self._written(frame(step.name, step.data, self.simulator.padding()))
+                yield from self._written(self.dialect.frame(step, self.simulator.padding()))
             case faults.Silence(seconds, pings):
                 yield from self._silence(seconds, pings)
             case faults.Revoked():
@@ -311,7 +308,7 @@ class _Exchange:
             wait = min(left, math.inf if pings is None else pings)
             self.line.pause(None if wait == math.inf else wait)
             if pings is not None:
-                yield frame("ping", {})
+                yield self.dialect.frame(self.dialect.beat(self.answer.flavour), 0)
 
     def _written(self, data: bytes) -> Iterator[bytes]:
         """The bytes of an event in the writes that `drip` asks for."""
@@ -356,24 +353,35 @@ def serve(host: str, port: int, pace: Pace) -> None:
     server.stop(_GRACE)
 
 
-def _check_length(request: Request) -> None:
-    tokens, most = cache.count(request), request.model.max_input
+def _flavour(path: str) -> Flavour:
+    """The provider of a path: the one with the longest prefix that fits."""
+    fitting = [flavour for flavour in FLAVOURS if path.startswith(f"{flavour.prefix}/")]
+    return max(fitting, key=lambda flavour: len(flavour.prefix))
+
+
+def _matched(flavour: Flavour, method: str, place: str) -> tuple[str, str]:
+    """The route of a path, and what stands for its `*`. Raises ApiError 404 or 405."""
+    other = False
+    for route in (*flavour.speaks, *flavour.lists, *flavour.checks):
+        verb, pattern = route.split(" ")
+        head, star, tail = pattern.partition("*")
+        fits = place.startswith(head) and place.endswith(tail) and len(place) > len(head + tail) if star else False
+        if place == pattern or fits:
+            if verb == method:
+                return route, place[len(head) : len(place) - len(tail)]
+            other = True
+    raise ApiError(405, "Method Not Allowed") if other else ApiError(404, "Not found")
+
+
+def _arrival(environ: dict[str, Any], flavour: Flavour, rest: str) -> Arrival:
+    query = {name: values[-1] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
+    return Arrival(flavour, environ["PATH_INFO"], rest, query, _request_headers(environ), _body(environ))
+
+
+def _check_length(flavour: Flavour, prompt: Prompt) -> None:
+    tokens, most = cache.count(prompt), prompt.model.max_input
     if tokens > most:
-        raise ApiError(400, f"prompt is too long: {tokens} tokens > {most} maximum")
-
-
-def _model_list(path: str, query: str) -> Json:
-    name = path.removeprefix("/v1/models").strip("/")
-    if name:
-        model = models.find(name)
-        if model is None:
-            raise ApiError(404, f"model: {name}")
-        return models.describe(model)
-    given = {key: values[-1] for key, values in parse_qs(query).items()}
-    limit = given.get("limit", str(models.DEFAULT_LIMIT))
-    if not limit.isdigit() or not 1 <= int(limit) <= models.MOST:
-        raise ApiError(400, f"limit: Input should be between 1 and {models.MOST}")
-    return models.page(int(limit), given.get("after_id", ""), given.get("before_id", ""))
+        raise flavour.failure("context", tokens=tokens, limit=most)
 
 
 def _body(environ: dict[str, Any]) -> bytes:
@@ -387,7 +395,7 @@ def _request_headers(environ: dict[str, Any]) -> dict[str, str]:
     return {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
 
 
-def _json(status: int, body: Json, headers: Headers | None = None) -> Response:
+def _json(status: int, body: Json | list[Json], headers: Headers | None = None) -> Response:
     return _whole(status, "application/json", compact(body), headers or [])
 
 
@@ -400,11 +408,14 @@ def _whole(status: int, content_type: str, text: str, headers: Headers) -> Respo
     return Response(status, [*headers, ("content-type", content_type), ("content-length", str(len(data)))], [data])
 
 
-def _refusal(error: ApiError, request_id: str) -> Response:
-    headers = [("x-should-retry", "true" if error.retryable else "false")]
-    if error.retry_after is not None:
+def _refusal(error: ApiError, flavour: Flavour, request_id: str, query: str) -> Response:
+    headers = list(error.headers)
+    if flavour.should_retry:
+        headers.append(("x-should-retry", "true" if error.retryable else "false"))
+    if error.retry_after is not None and flavour.says_retry_after:
         headers.append(("retry-after", str(error.retry_after)))
-    return _json(error.status, error.body(request_id), headers)
+    kind = flavour.stream_error_type if flavour.stream_error_type and "alt=sse" in query else flavour.error_type
+    return _whole(error.status, kind, compact(flavour.body(error, request_id)), headers)
 
 
 def _status_line(status: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from simulator.cache import Cache, Usage, count
-from simulator.request import Request, read
+from simulator.dialects.anthropic_request import Request, read
 
 EPHEMERAL = {"type": "ephemeral"}
 HOUR = {"type": "ephemeral", "ttl": "1h"}

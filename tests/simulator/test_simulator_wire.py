@@ -23,9 +23,11 @@ from pydantic import TypeAdapter
 
 from simulator.answers import compose
 from simulator.conversation import view
+from simulator.dialects.anthropic_messages import frame
+from simulator.dialects.anthropic_request import read
 from simulator.directives import Directives, for_round, split
-from simulator.request import read
-from simulator.wire import frame, pieces
+from simulator.sse import Event
+from simulator.values import pieces
 from tests.simulation import ROOT, start_simulator
 
 RECORDINGS = ROOT.parent / "shared" / "recordings" / "anthropic"
@@ -107,7 +109,7 @@ def test_frames_are_padded_as_the_real_ones(post):
     ends = {len(line) - len(line.rstrip("}").rstrip()) for line in text.splitlines() if line.startswith("data: {")}
     assert len(ends) > 3, "paddings vary"
     assert (
-        frame("message_stop", {"type": "message_stop"}, 3)
+        frame(Event("message_stop", {"type": "message_stop"}), 3)
         == b'event: message_stop\ndata: {"type":"message_stop"   }\n\n'
     )
     assert 'event: ping\ndata: {"type": "ping"}\n\n' in text

@@ -12,9 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from simulator import models
-from simulator.models import Model
-from simulator.wire import ApiError, Json
+from simulator.dialects import anthropic_models as models
+from simulator.dialects.anthropic_models import Claude
+from simulator.errors import ApiError
+from simulator.prompt import Prompt, Turn, merged
+from simulator.values import Json
 
 VERSIONS = ("2023-06-01", "2026-10-21")
 NO_SAMPLING_SINCE = "2026-10-21"
@@ -48,24 +50,9 @@ _TOOL_ID = re.compile(r"[a-zA-Z0-9_-]+")
 _MAX_BREAKPOINTS = 4
 
 
-@dataclass(frozen=True)
-class Turn:
-    """One message, its content as blocks. `index` is its place in the request."""
-
-    index: int
-    role: str
-    blocks: tuple[Json, ...]
-
-
-@dataclass(frozen=True)
-class Request:
-    model: Model
-    raw: Json
-    max_tokens: int
-    stream: bool
-    system: tuple[Json, ...]
-    tools: tuple[Json, ...]
-    turns: tuple[Turn, ...]
+@dataclass(frozen=True, kw_only=True)
+class Request(Prompt):
+    model: Claude
     thinking: Json
     betas: frozenset[str]
 
@@ -98,7 +85,10 @@ def read(body: bytes, headers: Mapping[str, str], *, counting: bool = False) -> 
         system=_blocks(raw.get("system") or []),
         tools=tuple(raw.get("tools") or []),
         turns=turns,
+        choice=_choice(raw),
+        stops=tuple(raw.get("stop_sequences") or ()),
         thinking=raw.get("thinking") or {},
+        **_thinks(raw.get("thinking") or {}, model),
         betas=frozenset(b.strip() for b in headers.get("anthropic-beta", "").split(",") if b.strip()),
     )
     _check_fields(request, version)
@@ -113,6 +103,21 @@ def read(body: bytes, headers: Mapping[str, str], *, counting: bool = False) -> 
     return request
 
 
+def _choice(raw: Json) -> str:
+    choice = raw.get("tool_choice") or {}
+    return str(choice.get("name") or choice.get("type") or "auto")
+
+
+def _thinks(asked: Json, model: Claude) -> Json:
+    kind = asked.get("type")
+    display = asked.get("display") or ("summarized" if model.shows else "omitted")
+    return {
+        "thinks": model.thinks if kind is None else kind in ("adaptive", "enabled"),
+        "may_think": kind not in ("disabled", "between_tools"),
+        "hides": display == "omitted",
+    }
+
+
 def check_version(headers: Mapping[str, str]) -> str:
     """The `anthropic-version` of a request. Raises ApiError 400 if it is missing or unknown."""
     version = headers.get("anthropic-version", "")
@@ -121,18 +126,6 @@ def check_version(headers: Mapping[str, str]) -> str:
     if version not in VERSIONS:
         raise ApiError(400, f'anthropic-version: "{version}" is not a valid version')
     return version
-
-
-def merged(turns: tuple[Turn, ...]) -> list[Turn]:
-    """The turns with neighbours of one role joined, as the API reads them."""
-    joined: list[Turn] = []
-    for turn in turns:
-        if joined and joined[-1].role == turn.role:
-            last = joined[-1]
-            joined[-1] = Turn(last.index, last.role, last.blocks + turn.blocks)
-        else:
-            joined.append(turn)
-    return joined
 
 
 def markers(request: Request) -> Iterator[tuple[str, Json]]:
@@ -159,7 +152,7 @@ def _json(body: bytes) -> Json:
     return raw
 
 
-def _model(raw: Json) -> Model:
+def _model(raw: Json) -> Claude:
     for name in ("model", "messages", "max_tokens"):
         if name not in raw:
             raise _bad(f"{name}: Field required")
@@ -171,7 +164,7 @@ def _model(raw: Json) -> Model:
     return model
 
 
-def _max_tokens(raw: Json, model: Model) -> int:
+def _max_tokens(raw: Json, model: Claude) -> int:
     value = raw["max_tokens"]
     if not isinstance(value, int) or isinstance(value, bool):
         raise _bad("max_tokens: Input should be a valid integer")
@@ -251,7 +244,7 @@ def _check_system(request: Request) -> None:
             raise _bad("system: text content blocks must be non-empty")
 
 
-def _check_turn(turn: Turn, model: Model) -> None:
+def _check_turn(turn: Turn, model: Claude) -> None:
     allowed = ("user", "assistant", "system") if model.system_turns else ("user", "assistant")
     if turn.role not in allowed:
         raise _bad(f"messages.{turn.index}.role: Input should be 'user' or 'assistant'")

@@ -16,8 +16,10 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from simulator.request import Request, Turn, merged
-from simulator.wire import ApiError, Json, compact
+from simulator.dialects.anthropic_request import Request
+from simulator.errors import ApiError
+from simulator.prompt import Turn, merged
+from simulator.values import Json, compact
 
 _KEY = b"simulator: not a secret"
 _THINKING = ("thinking", "redacted_thinking")
