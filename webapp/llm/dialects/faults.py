@@ -173,7 +173,8 @@ _NO_CREDIT = re.compile(
 )
 _TOO_LONG = re.compile(
     r"prompt is too long|exceed context limit|(maximum|max|model'?s?) (context|prompt) length"
-    r"|exceeds? the (model'?s )?context|reduce the length of the messages|input token count|number of tokens allowed|input token length too long"
+    r"|exceeds? the (model'?s )?context"
+    r"|reduce the length of the messages|input token count|number of tokens allowed|input token length too long"
     r"|exceeded model token limit|input tokens exceed|current length is .* while limit is|messages is too long"
     r"|too many (prompt |input )?tokens|tokens \+ .{0,20}max_new_tokens|context (size|window) (is )?exceeded"
     r"|context overflow|exceeds? the available context|context[ _]length[ _]exceeded",
