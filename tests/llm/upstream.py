@@ -77,10 +77,12 @@ class Upstream:
 
     script: Script
     certificate: Path | None = None
+    address: str = "127.0.0.1"
     requests: list[Request] = field(default_factory=list)
+    names: list[str | None] = field(default_factory=list)  # asked for in the TLS handshake
 
     def __enter__(self) -> Upstream:
-        self._server = socket.create_server(("127.0.0.1", 0))
+        self._server = socket.create_server((self.address, 0))
         self._open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
         return self
@@ -94,6 +96,10 @@ class Upstream:
     def url(self) -> str:
         host, port = self._server.getsockname()
         return f"{'https' if self.certificate else 'http'}://{host}:{port}"
+
+    @property
+    def port(self) -> int:
+        return int(self._server.getsockname()[1])
 
     @property
     def provider(self) -> Provider:
@@ -112,7 +118,11 @@ class Upstream:
         if self.certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(self.certificate)
-            connection = context.wrap_socket(connection, server_side=True)
+            context.sni_callback = lambda _socket, name, _context: self.names.append(name)
+            try:
+                connection = context.wrap_socket(connection, server_side=True)
+            except OSError:
+                return
         reader = connection.makefile("rb")
         try:
             while request := _read_request(reader, number):
@@ -153,16 +163,17 @@ def answer(status: int, body: bytes, content_type: str = "application/json", ext
     return whole(body, head)
 
 
-def self_signed(path: Path) -> Path:
-    """A certificate for 127.0.0.1 and its key, written to `path`."""
+def self_signed(path: Path, host: str = "") -> Path:
+    """A certificate for 127.0.0.1, or for a host name, and its key, written to `path`."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host or "127.0.0.1")])
+    subject: x509.GeneralName = x509.DNSName(host) if host else x509.IPAddress(ip_address("127.0.0.1"))
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([subject]), critical=False)
         .sign(key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM

@@ -8,6 +8,9 @@ it. Under gevent they interrupt; in an ordinary thread the socket's timeout and 
 
 Waking up costs more than reading. So once an answer's text flows, its socket is emptied on a tick that all streams of
 the process share (they wake together); up to its first word, every byte goes through at once.
+
+Where people type an address themselves, the name is resolved once for each request, every answer is judged
+(addresses.py), and the connection is made to what was judged: nobody gets to answer the same question twice.
 """
 
 from __future__ import annotations
@@ -15,12 +18,14 @@ from __future__ import annotations
 import io
 import re
 import select
+import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
+from urllib.parse import urlsplit
 
 import gevent
 import gevent.monkey
@@ -36,7 +41,8 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from webapp.llm import sse
+from webapp.llm import addresses, sse
+from webapp.llm.addresses import AddressRefused
 from webapp.llm.blocks import Message, Text
 from webapp.llm.dialects import DIALECTS, Dialect
 from webapp.llm.errors import Fault, Kind, ProviderError
@@ -53,6 +59,9 @@ LONGEST_LIST = 8 * 1024 * 1024  # bytes of a page of models
 MOST_PAGES = 20
 SHORT = 20.0  # seconds for a test call or a list of models
 TAIL = 0.25  # seconds to wait for the end of a body that has said everything
+MOST_ADDRESSES = 4  # of one name that are tried
+
+Resolve = Callable[[str, int], Sequence[str]]  # name and port -> addresses as text; raises socket.gaierror
 
 _poll = gevent.monkey.get_original("select", "poll")  # the one that never waits for the hub
 _ORGANISATION = re.compile(
@@ -68,6 +77,11 @@ class Probe:
     seconds: float
 
 
+def resolve(host: str, port: int) -> list[str]:
+    """What the system's resolver answers, in its order."""
+    return [str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+
 class Client:
     """Asks providers. Safe to share between greenlets and threads; makes no second try of its own."""
 
@@ -79,13 +93,18 @@ class Client:
         total_timeout: float = 900.0,
         connect_timeout: float = 10.0,
         tick: float = 0.05,
+        named_hosts: frozenset[addresses.Host] = frozenset(),
+        resolve: Resolve = resolve,
     ) -> None:
-        """Seconds all. `proxy` is a URL; without one, connections are direct."""
+        """Seconds all. `proxy` is a URL; without one, connections are direct. `named_hosts` are those that the operator
+        opens to the addresses that people type; they are reached directly."""
         self._proxy = proxy
         self._idle = idle_timeout
         self._total = total_timeout
         self._connect = connect_timeout
         self._tick = tick
+        self._named_hosts = named_hosts
+        self._resolve = resolve
         self._sessions: dict[str, requests.Session] = {}
 
     def stream(self, provider: Provider, request: ModelRequest, key: Secret) -> Iterator[Event]:
@@ -95,8 +114,8 @@ class Client:
 
     def probe(self, provider: Provider, key: Secret) -> Probe:
         """A smallest real answer from the cheapest model the key may use. Raises ProviderError with the reason why not,
-        after SHORT seconds at the latest."""
-        clock = _Clock(SHORT, SHORT)
+        after SHORT seconds at the latest, or more where the provider's record asks for patience."""
+        clock = _Clock(SHORT * provider.patience, SHORT * provider.patience)
         began = time.monotonic()
         refusal: ProviderError | None = None
         self._check(provider, key, clock)
@@ -105,7 +124,7 @@ class Client:
                 self._hear(provider, _ping(provider, model), key, clock)
                 return Probe(model, time.monotonic() - began)
             except ProviderError as error:
-                if error.fault.kind not in (Kind.MODEL_FORBIDDEN, Kind.MODEL_NOT_FOUND):
+                if not _another_may_do(provider, error.fault):
                     raise
                 refusal = refusal or error
         raise refusal or ProviderError(Fault(Kind.MODEL_NOT_FOUND))
@@ -150,8 +169,10 @@ class Client:
         try:
             listed = join(provider.slug, self._models(provider, key, clock))
         except ProviderError as error:
-            if error.fault.kind in (Kind.INVALID_KEY, Kind.NETWORK, Kind.TIMEOUT):
+            if error.fault.kind in (Kind.INVALID_KEY, Kind.NETWORK, Kind.TIMEOUT) or not provider.probe_model:
                 raise
+        if not listed and not provider.probe_model:
+            raise ProviderError(Fault(Kind.MODEL_NOT_FOUND, code="no_models"))
         return [m.id for m in cheapest(listed, provider.probe_model if provider.probe_listed else "")] or [
             provider.probe_model
         ]
@@ -192,7 +213,9 @@ class Client:
             yield answer
         except ProviderError as error:
             raise ProviderError(_clean(error.fault, key)) from None
-        except (requests.RequestException, HTTPError, UnicodeError) as error:
+        except AddressRefused:
+            raise ProviderError(Fault(Kind.NETWORK, code="closed_address")) from None
+        except (requests.RequestException, HTTPError, UnicodeError, socket.gaierror) as error:
             raise ProviderError(_network_fault(error, in_stream=answer is not None)) from None
         finally:
             if answer is not None:
@@ -200,7 +223,7 @@ class Client:
 
     def _send(self, provider: Provider, call: HttpCall, clock: _Clock) -> requests.Response:
         headers = {"accept-encoding": "identity", **call.headers}
-        if call.key is not None:
+        if call.key:  # a server of one's own may want none
             headers[call.key_header] = call.key_prefix + call.key.expose()
         with clock.running():
             return self._session(provider).request(
@@ -221,14 +244,75 @@ class Client:
             found.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))  # nothing passes from one key to another
             found.proxies = {"http": self._proxy, "https": self._proxy} if self._proxy else {}
             for scheme in ("http://", "https://"):
-                found.mount(scheme, HTTPAdapter(pool_connections=2, pool_maxsize=POOL))
+                found.mount(scheme, self._adapter(provider))
             found = self._sessions.setdefault(provider.slug, found)
         return found
+
+    def _adapter(self, provider: Provider) -> HTTPAdapter:
+        if provider.self_hosted:
+            return _Pinned(self._named_hosts, self._resolve)
+        return HTTPAdapter(pool_connections=2, pool_maxsize=POOL)
+
+
+def _another_may_do(provider: Provider, fault: Fault) -> bool:
+    """Whether another model may answer where one did not. The lists of people's own servers do not say what each model
+    is for: one that cannot chat makes the request invalid."""
+    about_it = fault.kind in (Kind.MODEL_FORBIDDEN, Kind.MODEL_NOT_FOUND)
+    return about_it or (provider.self_hosted and fault.kind is Kind.REQUEST_INVALID)
 
 
 def _ping(provider: Provider, model: str) -> ModelRequest:
     question = Message("user", (Text("ping"),))
     return ModelRequest(model, (question,), max_output=provider.probe_tokens, thinking="off")
+
+
+# --- addresses that people typed --------------------------------------------------------------------------------
+
+
+class _Pinned(HTTPAdapter):
+    """Connects to addresses that were judged, by number. The name stays in the Host header, in the TLS handshake and in
+    the check of the certificate. Where a redirect leads is not even read."""
+
+    def __init__(self, named_hosts: frozenset[addresses.Host], resolve: Resolve) -> None:
+        super().__init__(pool_connections=POOL, pool_maxsize=POOL)
+        self._named_hosts = named_hosts
+        self._resolve = resolve
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
+        """Raises AddressRefused, socket.gaierror, and what requests raises."""
+        typed = urlsplit(str(request.url))
+        endpoint = addresses.judge(f"{typed.scheme}://{typed.netloc}", self._named_hosts)
+        answers = self._resolve(endpoint.host, endpoint.port)
+        *others, last = addresses.permit(endpoint, answers)[:MOST_ADDRESSES]
+        path = request.path_url
+        request.headers["host"] = endpoint.authority
+        if endpoint.named:
+            kwargs["proxies"] = {}
+        for address in others:
+            request.url = endpoint.origin_at(address) + path
+            try:
+                return super().send(request, *args, **kwargs)
+            except requests.ConnectionError as error:
+                if not _found_nobody(error):
+                    raise
+        request.url = endpoint.origin_at(last) + path
+        return super().send(request, *args, **kwargs)
+
+    def build_connection_pool_key_attributes(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Any:
+        """What a connection is chosen by, or made with."""
+        where, how = super().build_connection_pool_key_attributes(request, *args, **kwargs)
+        if where["scheme"] == "https":
+            return where, dict(how, server_hostname=urlsplit(f"//{request.headers['host']}").hostname)
+        return where, how
+
+    def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
+        response = super().build_response(req, resp)
+        response.headers.pop("location", None)  # requests would read a redirect's whole body
+        return response
+
+
+def _found_nobody(error: requests.ConnectionError) -> bool:
+    return isinstance(error, requests.ConnectTimeout) or isinstance(_innermost(error), NewConnectionError)
 
 
 # --- reading ----------------------------------------------------------------------------------------------------
@@ -382,7 +466,7 @@ def _network_fault(error: Exception, *, in_stream: bool) -> Fault:
             return Fault(Kind.NETWORK, code="tls", in_stream=in_stream)
         case requests.exceptions.ProxyError():
             return Fault(Kind.NETWORK, code="proxy")
-        case NameResolutionError():
+        case NameResolutionError() | socket.gaierror():
             return Fault(Kind.NETWORK, code="dns", retryable=True)
         case NewConnectionError():
             return Fault(Kind.NETWORK, code="refused", retryable=True)

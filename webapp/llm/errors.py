@@ -113,6 +113,14 @@ SAYS: dict[Kind, Words] = {
 }
 
 SAYS_OF_CODE: dict[str, Words] = {  # codes that say more than their kind
+    "closed_address": Words(
+        "This address is closed to us",
+        "Its name leads to a private or reserved network. The operator can allow it by naming host and port in "
+        "SELF_HOSTED_HOSTS.",
+    ),
+    "no_models": Words(
+        "{provider} lists no model to chat with", "Load a model there (or pull one, in Ollama), and try again."
+    ),
     "missing_scope": Words(
         "This key lacks a permission",
         "The key is genuine. Edit it at {provider}: Model capabilities must allow Request (write), and Models may "

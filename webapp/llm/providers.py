@@ -39,6 +39,8 @@ class Provider:
     probe_tokens: int = 1  # the shortest answer that its models can be asked for
     chat: ChatQuirks = field(default_factory=ChatQuirks)  # how it speaks openai_chat
     responses: ResponsesQuirks = field(default_factory=ResponsesQuirks)  # how it speaks openai_responses
+    patience: int = 1  # how many times longer than usual a test call may take
+    self_hosted: bool = False  # each workspace types the address of its own, which may want no key
     demo: bool = False
 
     def offers(self, model: str) -> bool:
@@ -343,6 +345,23 @@ XAI = Provider(
             Verdict("team_blocked", True, Kind.KEY_FORBIDDEN, "The team of this key is blocked."),
         ),
     ),
+)
+
+SELF_HOSTED = Provider(
+    slug="self_hosted",
+    name="Your server",
+    dialect="openai_chat",
+    base_url="",
+    keys_url="",
+    usage_url="",
+    billing_url="",
+    key_hint="what the server was started with. Leave it empty if the server wants none.",
+    key_prefix="",
+    never_chats=r"(?i)embed|rerank|whisper|tts|stable-diffusion|(^|/)(bge|gte|e5)-",
+    logo="self_hosted",
+    chat=ChatQuirks(tool_ids=KIMI_IDS, think_tags=True),
+    patience=3,  # the model may have to be loaded first
+    self_hosted=True,
 )
 
 DEMO = Provider(
