@@ -7,7 +7,7 @@ or numbers in dollars per million tokens (Together).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from math import isfinite
 from typing import Any
 
@@ -35,9 +35,8 @@ def read_models(provider: Provider, body: bytes) -> ModelPage:
     listed = said if isinstance(said, list) else obj(said).get("data")
     if not isinstance(listed, list):
         raise not_the_provider("The answer is no list of models.", status=200)
-    entries = [e for e in map(obj, listed) if provider.offers(text(e.get("id"))) and _chats(e)]
-    aliases = {text(e.get("id")) for e in entries}
-    return ModelPage(tuple(_model(e) for e in entries if not _is_alias(e, aliases)))
+    entries = {text(e.get("id")): e for e in map(obj, listed) if provider.offers(text(e.get("id"))) and _chats(e)}
+    return ModelPage(tuple(_model(e) for e in entries.values() if not _is_alias(e, entries.keys())))
 
 
 def _chats(entry: Mapping[str, Any]) -> bool:
@@ -53,7 +52,7 @@ def _chats(entry: Mapping[str, Any]) -> bool:
     )
 
 
-def _is_alias(entry: Mapping[str, Any], ids: set[str]) -> bool:
+def _is_alias(entry: Mapping[str, Any], ids: Set[str]) -> bool:
     """Mistral lists a model once per name: the one that says `name` stands for all, with "-latest" if there is one."""
     names = [n for n in _list(entry.get("aliases")) if isinstance(n, str) and n in ids]
     if not names:

@@ -404,7 +404,7 @@ def _cost(said: dict[str, Any]) -> float | None:
     upstream = (
         _money(obj(said.get("cost_details")).get("upstream_inference_cost")) if said.get("is_byok") is True else 0
     )
-    return cost + (upstream or 0)
+    return round(cost + (upstream or 0), 12)
 
 
 def _money(value: object) -> float | None:
