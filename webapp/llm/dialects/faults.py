@@ -34,6 +34,9 @@ _STATUS = {  # what an error that came without a status of its own would have ha
     "rate_limit_error": 429,
     "api_error": 500,
     "server_error": 500,
+    "insufficient_quota": 429,
+    "rate_limit_exceeded": 429,
+    "server_is_overloaded": 503,
     "timeout_error": 504,
     "overloaded_error": 529,
 }
