@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -196,6 +197,22 @@ def test_more_cached_than_prompted_is_no_negative_number() -> None:
     }
     events, _ = heard(answer_of({"text": "Hi"}, reason="STOP", usageMetadata=usage))
     assert assembled(events).usage == Usage(input=12, cache_read=30, output=5, thinking=5)
+
+
+def test_long_streams_take_time_in_proportion() -> None:
+    """Text and thoughts of 16 times the length must not take 64 times as long."""
+
+    def seconds(pieces: int) -> float:
+        thoughts = (answer_of({"text": "hm ", "thought": True}) for _ in range(pieces))
+        words = (answer_of({"text": "word ", "thoughtSignature": "U2ln"}) for _ in range(pieces))
+        said = [*thoughts, *words, answer_of(reason="STOP")]
+        body = b"".join(b"data: %s\r\n\r\n" % json.dumps(s).encode() for s in said)
+        began = time.process_time()
+        assert listen([body], GOOGLE)[1] is None
+        return time.process_time() - began
+
+    seconds(100)
+    assert min(seconds(16_000) for _ in range(2)) < 64 * min(seconds(1_000) for _ in range(3))
 
 
 # --- what goes back -----------------------------------------------------------------------------------------------

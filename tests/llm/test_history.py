@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,6 +41,33 @@ def test_what_another_dialect_wrote_goes_without_its_opaque_parts() -> None:
         Text("Hi"),
         ToolUse("t1", "pause"),
     )
+
+
+def test_text_that_is_nothing_but_a_signature_stays_with_its_own() -> None:
+    signed = said(Text("", {"signed": "S"}))
+    assert replayable((HELLO, signed, HELLO), "d")[1] == signed
+    assert replayable((HELLO, replace(signed, dialect="other"), HELLO), "d") == (user(Text("Hello"), Text("Hello")),)
+
+
+@pytest.mark.parametrize(
+    ("wrote", "asked", "own"),
+    [
+        ("gpt-5.4-2026-03-05", "gpt-5-mini", True),
+        ("gpt-5.4", "gpt-6-luna", False),
+        ("grok-4.3", "gpt-5.4", False),
+        ("o3", "gpt-5", False),
+        ("gemini-3-flash-preview", "gemini-3.8-flash", True),
+        ("gemini-3-flash", "gemini-2.5-pro", False),
+        ("gemini-3-flash", "gemini-flash-latest", True),
+        ("models/gemini-3-flash", "gemini-3-flash", True),
+        ("", "gpt-5", True),
+        ("anything", "", True),
+    ],
+)
+def test_reasoning_is_bound_to_a_family_of_models(wrote: str, asked: str, own: bool) -> None:
+    message = replace(said(Thinking("Hm", {"x": 1}), ToolUse("t", "a", opaque={"x": 2})), model=wrote)
+    sent = replayable((HELLO, message, user(ToolResult("t", "ok"))), "d", asked)[1]
+    assert sent.blocks == (message.blocks if own else (ToolUse("t", "a"),))
 
 
 def test_empty_text_and_empty_messages_are_dropped_and_neighbours_merge() -> None:
@@ -83,6 +112,13 @@ def test_dropping_reasoning_spares_the_turn_that_is_running() -> None:
     history = (HELLO, said(old, Text("Hi")), HELLO, said(new, ToolUse("t1", "a")), user(ToolResult("t1", "ok")))
     kept = [b for m in replayable(history, "d", drop_thinking=True) for b in m.blocks if isinstance(b, Thinking)]
     assert kept == [new]
+
+
+def test_dropping_reasoning_drops_what_else_is_opaque_in_earlier_turns() -> None:
+    calls = said(ToolUse("t1", "a", opaque={"x": 1})), said(ToolUse("t2", "a", opaque={"x": 2}))
+    history = (HELLO, calls[0], user(ToolResult("t1", "ok")), HELLO, calls[1], user(ToolResult("t2", "ok")))
+    sent = [b.opaque for m in replayable(history, "d", drop_thinking=True) for b in m.blocks if isinstance(b, ToolUse)]
+    assert sent == [None, {"x": 2}]
 
 
 IDS = st.sampled_from(["t1", "t2", "t3"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -278,6 +279,26 @@ def test_an_error_of_xai_in_a_200_has_no_type() -> None:
     assert (fault.kind, fault.message) == (Kind.OVERLOADED, "at capacity")
 
 
+def test_long_streams_take_time_in_proportion() -> None:
+    """Text, reasoning and arguments of 16 times the length must not take 64 times as long."""
+
+    def seconds(pieces: int) -> float:
+        reasoning, message = {"type": "reasoning", "id": "r"}, {"type": "message", "id": "m"}
+        growing = [
+            *({"type": "response.reasoning_text.delta", "item_id": "r", "delta": "hm "} for _ in range(pieces)),
+            *({"type": "response.output_text.delta", "item_id": "m", "delta": "word "} for _ in range(pieces)),
+            *({"type": "response.function_call_arguments.delta", "item_id": "f", "delta": " "} for _ in range(pieces)),
+        ]
+        ends = [done({**reasoning, "summary": []}), done({**message, "content": []}, 1)]
+        body = stream_of(begin(reasoning), begin(message, 1), begin(CALL, 2), *growing, *ends, completed())
+        began = time.process_time()
+        assert listen([body], OPENAI)[1] is None
+        return time.process_time() - began
+
+    seconds(100)
+    assert min(seconds(16_000) for _ in range(2)) < 64 * min(seconds(1_000) for _ in range(3))
+
+
 # --- what goes back -----------------------------------------------------------------------------------------------
 
 WHOLE = {name: s for name, s in streams(dialect.NAME).items() if listen([s.body], s.provider)[1] is None}
@@ -465,6 +486,15 @@ def test_blocks_in_the_words_of_the_wire() -> None:
     assert then["content"] == [{"type": "input_text", "text": "And?"}]
 
 
+def test_an_account_without_summaries_is_asked_again_without_them() -> None:
+    """The turn repeats itself once after STALE_THINKING, with `drop_thinking`: that leaves out what was refused."""
+    fault = dialect.fail(*NO_SUMMARIES).fault
+    assert fault.kind is Kind.STALE_THINKING
+    body = body_of(replace(ASKED, drop_thinking=True))
+    assert "reasoning" not in body
+    assert "include" not in body
+
+
 # --- what errors mean -----------------------------------------------------------------------------------------------
 
 
@@ -478,6 +508,15 @@ def xai_answer(error: str, code: str = "invalid-argument") -> bytes:
     return json.dumps({"code": code, "error": error}).encode()
 
 
+NO_SUMMARIES: tuple[int, dict[str, str], bytes] = (
+    400,
+    {},
+    answer(
+        "Your organization must be verified to generate reasoning summaries.",
+        "unsupported_value",
+        param="reasoning.summary",
+    ),
+)
 FAILURES: dict[str, tuple[int, bytes, Kind]] = {
     "wrong key": (401, answer("Incorrect API key provided: sk-abc***xyz.", "invalid_api_key"), Kind.INVALID_KEY),
     "missing scope": (
@@ -519,13 +558,9 @@ FAILURES: dict[str, tuple[int, bytes, Kind]] = {
         answer("The encrypted content gAAA... could not be verified.", "invalid_encrypted_content"),
         Kind.STALE_THINKING,
     ),
-    "no summaries": (
+    "no encrypted content": (
         400,
-        answer(
-            "Your organization must be verified to generate reasoning summaries.",
-            "unsupported_value",
-            param="reasoning.summary",
-        ),
+        answer("Encrypted content is not supported with this model.", param="include"),
         Kind.STALE_THINKING,
     ),
     "overloaded": (503, answer("Slow down.", "slow_down", "server_error"), Kind.OVERLOADED),
