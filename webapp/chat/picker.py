@@ -22,7 +22,7 @@ from webapp.db.models import ByokKey, ModelChoice, ModelList
 from webapp.errors import UserError
 from webapp.llm.errors import Fault
 from webapp.llm.models import Model, RemoteModel, join
-from webapp.llm.providers import Provider
+from webapp.llm.providers import Provider, at
 from webapp.vault import byok
 from webapp.vault.byok import KeyRef
 
@@ -62,8 +62,7 @@ def groups(scope: Scope, db: Session, providers: Mapping[str, Provider]) -> list
     for slug, provider in providers.items():
         card = cards.get(slug)
         if card is not None:
-            key = KeyRef(card.id, slug, card.label, card.prefix)
-            found.append(_group(provider, key, lists.get(card.id)))
+            found.append(_group(at(provider, card.base_url), card.ref, lists.get(card.id)))
     return found
 
 

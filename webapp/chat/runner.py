@@ -32,7 +32,7 @@ from webapp.llm.client import Client
 from webapp.llm.errors import Kind, ProviderError
 from webapp.llm.events import Event
 from webapp.llm.models import RemoteModel
-from webapp.llm.providers import Provider
+from webapp.llm.providers import Provider, at
 from webapp.llm.request import ModelRequest
 from webapp.secret import Secret
 from webapp.tools import ToolContext
@@ -189,7 +189,7 @@ class Runner:
 
     def _reveal(self, job: Job, db: Session) -> Secret:
         try:
-            return byok.reveal(job.scope, db, self._keyring, job.key.id)
+            return byok.reveal(job.scope, db, self._keyring, job.key.id, job.key.base_url)
         except UserError as error:
             raise revoked() from error
 
@@ -328,10 +328,10 @@ class Runner:
     def fetch_models(self, scope: Scope, key: KeyRef) -> None:
         """Ask the provider for its models now. On failure the old list stays in use; a key that may not list models
         and has no list yet gets the one model that its provider's keys are tested with."""
-        provider = self._providers[key.provider]
+        provider = at(self._providers[key.provider], key.base_url)
         try:
             with self._database.begin() as db:
-                secret = byok.reveal(scope, db, self._keyring, key.id)
+                secret = byok.reveal(scope, db, self._keyring, key.id, key.base_url)
             found = [m for m in self._client.models(provider, secret) if m.id.startswith(provider.model_prefix)]
         except (ProviderError, UserError) as error:
             logger.info("the model list of %s was not refreshed: %s", key.provider, error)

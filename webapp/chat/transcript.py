@@ -93,7 +93,7 @@ class Asking:
 # --- sessions -----------------------------------------------------------------------------------------------------
 
 
-def sessions(scope: Scope, db: Session, *, limit: int = 200) -> list[SessionRow]:
+def sessions(scope: Scope, db: Session, *, limit: int = 1000) -> list[SessionRow]:
     """The author's sessions in this workspace, last used first."""
     query = (
         select(ChatSession, _tokens(), _has_live_turn())
@@ -274,8 +274,23 @@ def turn(scope: Scope, db: Session, turn_id: uuid.UUID) -> TurnView:
     if row is None:
         raise not_found()
     before = select(ChatTurn).where(ChatTurn.session_id == row.session_id, ChatTurn.position == row.position - 1)
-    last = db.scalars(before).one_or_none()
+    last = db.scalars(before).one_or_none() if row.position else None
     return _turn_view(db, row, _messages_by_turn(db, [row.id]).get(row.id, []), last)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Enough of a turn to follow it."""
+
+    state: TurnState
+    provider: str
+
+
+def standing(scope: Scope, db: Session, turn_id: uuid.UUID) -> Standing | None:
+    """None unless the turn's session is the author's own, in this workspace."""
+    query = select(ChatTurn.state, ChatTurn.provider).join(ChatSession).where(*_mine(scope), ChatTurn.id == turn_id)
+    row = db.execute(query).one_or_none()
+    return Standing(TurnState(row.state), row.provider) if row else None
 
 
 def _messages_by_turn(db: Session, turn_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[Message]]:
@@ -295,7 +310,8 @@ def _read_message(row: ChatMessage) -> Message:
 
 def _turn_view(db: Session, row: ChatTurn, said: Sequence[Message], last: ChatTurn | None) -> TurnView:
     """A turn that still runs has no messages yet but its question: what it has said so far is in the log."""
-    live = fold([event for _, event in events_of(db, row.id)]) if TurnState(row.state).live else None
+    said_something = row.state in (TurnState.RUNNING, TurnState.WAITING)
+    live = fold([event for _, event in events_of(db, row.id)]) if said_something else None
     return TurnView(
         id=row.id,
         session_id=row.session_id,
@@ -328,13 +344,11 @@ class History:
 
 def history(scope: Scope, db: Session, turn_id: uuid.UUID) -> History:
     """The conversation up to and including the question of `turn_id`. A failed turn that said nothing is left out."""
-    asked = turn(scope, db, turn_id)
-    query = (
-        select(ChatTurn)
-        .where(ChatTurn.session_id == asked.session_id, ChatTurn.position <= asked.position)
-        .order_by(ChatTurn.position)
-    )
+    place = select(ChatTurn.session_id).where(ChatTurn.id == turn_id).scalar_subquery()
+    query = select(ChatTurn).join(ChatSession).where(*_mine(scope), ChatSession.id == place).order_by(ChatTurn.position)
     rows = db.scalars(query).all()
+    if not rows:
+        raise not_found()
     said = _messages_by_turn(db, [row.id for row in rows])
     kept = [row for row in rows if row.id == turn_id or len(said.get(row.id, [])) > 1]
     dropped = any(n["kind"] == THINKING_DROPPED for row in rows for n in row.notices)

@@ -52,7 +52,7 @@ def find_person(asking: Request) -> Person | None:
     token = asking.cookies.get(cookie_name(), "")
     if not token:
         return None
-    with web.database().begin() as db:
+    with web.database().look() as db:
         visitor = browsers.find(db, token)
     if visitor is None:
         return None

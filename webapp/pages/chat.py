@@ -18,7 +18,7 @@ from webapp.chat import picker, transcript
 from webapp.chat.events import Cause
 from webapp.chat.picker import Group, Pick
 from webapp.chat.runner import Job
-from webapp.chat.transcript import Asking, SessionRow, TurnView
+from webapp.chat.transcript import Asking, SessionRow, Standing, TurnView
 from webapp.errors import Link, UserError
 from webapp.llm.errors import Kind, explain
 from webapp.llm.events import FinishReason, Usage
@@ -29,6 +29,8 @@ from webapp.vault import byok
 bp = Blueprint("chat", __name__)
 
 SHOWN_MODELS = 60  # rows of the picker; typing narrows the rest
+
+SHOWN_SESSIONS = 50  # rows of the side list, until one asks for all
 
 SUGGESTIONS = (
     ("bar-chart", "Explain ROAS, MER and CPA in a short table, with when to use which."),
@@ -55,7 +57,7 @@ def show(scope: Scope, session_id: uuid.UUID) -> ResponseReturnValue:
 
 def _page(scope: Scope, session_id: uuid.UUID | None, *, error: str = "", status: int = 200) -> ResponseReturnValue:
     _fetch_missing(scope)
-    with web.database().begin() as db:
+    with web.database().look() as db:
         session = transcript.session(scope, db, session_id) if session_id else None
         turns = transcript.turns(scope, db, session.id) if session else []
         context = _around(scope, db, session)
@@ -72,10 +74,12 @@ def _around(scope: Scope, db: Any, session: SessionRow | None) -> dict[str, Any]
     """What stands around the transcript: the side list, the picker, whether one can write."""
     groups = picker.groups(scope, db, web.parts().providers)
     pick = picker.current(scope, db, groups, session.provider if session else "", session.model if session else "")
+    rows = transcript.sessions(scope, db)
     return {
         "session": session,
         "session_id": session.id if session else None,
-        "sessions": transcript.sessions(scope, db),
+        "days": groupby_day(rows if "all" in request.args else rows[:SHOWN_SESSIONS]),
+        "older": 0 if "all" in request.args else len(rows[SHOWN_SESSIONS:]),
         "groups": _shortened(groups),
         "more": max(0, sum(len(g.picks) for g in groups) - SHOWN_MODELS),
         "pick": pick,
@@ -94,7 +98,7 @@ def _shortened(groups: Sequence[Group]) -> list[Group]:
 
 def _fetch_missing(scope: Scope) -> None:
     """A key that was connected a moment ago may have no list yet: the first page waits for it, once."""
-    with web.database().begin() as db:
+    with web.database().look() as db:
         groups = picker.groups(scope, db, web.parts().providers)
     for group in groups:
         if not group.picks:
@@ -172,10 +176,11 @@ def _pick(scope: Scope, db: Any, session_id: uuid.UUID | None) -> Pick:
 
 
 def _sent(scope: Scope, turn_id: uuid.UUID, to: str, *, first: bool) -> ResponseReturnValue:
-    with web.database().begin() as db:
+    with web.database().look() as db:
         turn = transcript.turn(scope, db, turn_id)
-        context = _around(scope, db, transcript.session(scope, db, turn.session_id))
-    page = render_template("chat/_sent.html", turn=turn, live_turn=turn.id, first=first, **context)
+        session = transcript.session(scope, db, turn.session_id)
+    around = {"session": session, "row": session, "session_id": session.id, "live_turn": turn.id, "ready": True}
+    page = render_template("chat/_sent.html", turn=turn, first=first, **around)
     return Response(page, headers={"HX-Push-Url": to} if first else {})
 
 
@@ -217,7 +222,7 @@ def rename(scope: Scope, session_id: uuid.UUID) -> ResponseReturnValue:
 
 
 def _renamed(scope: Scope, session_id: uuid.UUID, *, renaming: uuid.UUID | None, shown: bool) -> ResponseReturnValue:
-    with web.database().begin() as db:
+    with web.database().look() as db:
         row = transcript.session(scope, db, session_id)
         context = _around(scope, db, row)
     context["renaming"] = renaming
@@ -250,7 +255,7 @@ def delete(scope: Scope, session_id: uuid.UUID) -> ResponseReturnValue:
 def models(scope: Scope) -> ResponseReturnValue:
     """The picker's list, narrowed to what holds every typed word."""
     words = request.args.get("q", "").lower().split()
-    with web.database().begin() as db:
+    with web.database().look() as db:
         groups = picker.groups(scope, db, web.parts().providers)
         pick = picker.current(scope, db, groups)
     found = [replace(g, picks=tuple(p for p in g.picks if _holds(p, words))) for g in groups]
@@ -290,16 +295,16 @@ def open_to_readers(view: Any) -> Any:
 def stream_turn(turn_id: uuid.UUID) -> ResponseReturnValue:
     """The frames of a turn. Who may not see it, or no longer, gets one frame that takes the connection away."""
     scope = _reader()
-    turn = _visible(scope, turn_id) if scope else None
-    if scope is None or turn is None:
+    standing = _standing(scope, turn_id) if scope else None
+    if scope is None or standing is None:
         return _event_stream(iter([stream.gone(turn_id)]))
-    if not turn.live:
+    if not standing.state.live:
         return _event_stream(iter([_final(scope, turn_id)]))
     return _event_stream(
         stream.follow(
             web.parts().log,
             turn_id,
-            provider_name(turn.provider),
+            provider_name(standing.provider),
             allowed=lambda: _still_allowed(scope, turn_id),
             final=lambda: _final(scope, turn_id),
         )
@@ -310,26 +315,23 @@ def _reader() -> Scope | None:
     if not current_user.is_authenticated or current_user.workspace_id is None:
         return None
     try:
-        with web.database().begin() as db:
+        with web.database().look() as db:
             return enter(db, current_user.id, current_user.workspace_id)
     except UserError:
         return None
 
 
-def _visible(scope: Scope, turn_id: uuid.UUID) -> TurnView | None:
-    try:
-        with web.database().begin() as db:
-            return transcript.turn(scope, db, turn_id)
-    except UserError:
-        return None
+def _standing(scope: Scope, turn_id: uuid.UUID) -> Standing | None:
+    with web.database().look() as db:
+        return transcript.standing(scope, db, turn_id)
 
 
 def _still_allowed(scope: Scope, turn_id: uuid.UUID) -> bool:
     """Signed in, a member, and the session not deleted: asked anew at every heartbeat."""
     try:
-        with web.database().begin() as db:
-            transcript.turn(enter(db, scope.user_id, scope.workspace_id), db, turn_id)
-            return browsers.lives(db, current_user.session_id)
+        with web.database().look() as db:
+            now = enter(db, scope.user_id, scope.workspace_id)
+            return browsers.lives(db, current_user.session_id) and transcript.standing(now, db, turn_id) is not None
     except UserError:
         return False
 
@@ -341,7 +343,7 @@ def _event_stream(body: Iterable[bytes]) -> Response:
 
 def _final(scope: Scope, turn_id: uuid.UUID) -> bytes:
     """The turn as every page shows it, and what changes around it when it ends."""
-    with web.database().begin() as db:
+    with web.database().look() as db:
         turn = transcript.turn(scope, db, turn_id)
         session = transcript.session(scope, db, turn.session_id)
         attention = byok.attention(scope, db)
@@ -429,7 +431,7 @@ def detours(turn: TurnView) -> list[Detour]:
     scope = web.current_scope()
     if scope is None or not scope.may(Right.CHAT) or not _switch_helps(turn):
         return []
-    with web.database().begin() as db:
+    with web.database().look() as db:
         groups = picker.groups(scope, db, web.parts().providers)
     here = picker.find(groups, turn.provider, turn.model)
     others = (picker.first_of(g) for g in groups if g.provider.slug != turn.provider)
@@ -502,12 +504,12 @@ class Day:
 
 
 def groupby_day(rows: Iterable[SessionRow], today: date | None = None) -> list[Day]:
-    """Today, Yesterday, the last seven days, then older; in the order given."""
+    """Today (even if empty), Yesterday, the last seven days, then older; in the order given."""
     today = today or datetime.now(UTC).date()
-    days: list[Day] = []
+    days = [Day("Today", [])]
     for row in rows:
         name = _day_name(row.updated_at.astimezone(UTC).date(), today)
-        if not days or days[-1].name != name:
+        if days[-1].name != name:
             days.append(Day(name, []))
         days[-1].rows.append(row)
     return days
@@ -544,4 +546,4 @@ def _furnish(state: Any) -> None:
         detours=detours,
         new_request_id=uuid.uuid4,
     )
-    state.app.jinja_env.filters.update(groupby_day=groupby_day, compact=compact, usd=usd)
+    state.app.jinja_env.filters.update(compact=compact, usd=usd)

@@ -17,7 +17,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, current_app, flash, g, redirect, render_template, request, url_for
+from flask import (
+    Flask,
+    Response,
+    abort,
+    current_app,
+    flash,
+    g,
+    has_request_context,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -147,7 +159,7 @@ def scope_shown() -> Scope | None:
 def _find_scope() -> Scope | None:
     if not current_user.is_authenticated or current_user.workspace_id is None:
         return None
-    with database().begin() as db, suppress(UserError):  # taken out a moment ago: as without a workspace
+    with database().look() as db, suppress(UserError):  # taken out a moment ago: as without a workspace
         return enter(db, current_user.id, current_user.workspace_id)
     return None
 
@@ -241,6 +253,8 @@ def add_headers(response: Response) -> Response:
     if request.endpoint != "static":
         response.headers.setdefault("Cache-Control", "no-store")
         response.vary.add("Cookie")
+    elif "h" in request.args and response.status_code == 200:  # the URL names the content: static_url()
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response
 
 
@@ -248,14 +262,18 @@ def add_headers(response: Response) -> Response:
 
 
 @cache
-def _hash(filename: str, stamp: float) -> str:
+def _hash(filename: str) -> str:
     return hashlib.sha256((STATIC / filename).read_bytes()).hexdigest()[:10]
 
 
 def static_url(filename: str) -> str:
     """The file's URL with a hash of its content, so that it may be cached for ever."""
-    stamp = (STATIC / filename).stat().st_mtime
-    return url_for("static", filename=filename, h=_hash(filename, stamp))
+    return _static_url(request.script_root if has_request_context() else "", filename)
+
+
+@cache
+def _static_url(script_root: str, filename: str) -> str:
+    return url_for("static", filename=filename, h=_hash(filename))
 
 
 # --- errors -----------------------------------------------------------------------------------------------------
