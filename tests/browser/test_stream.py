@@ -34,6 +34,7 @@ PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Chat
   <textarea name="text" autofocus></textarea><button class="send">Send</button>
   <div id="panel" popover><input type="search" name="q"><label><input type="radio" name="m" checked> Model</label></div>
 </form><p id="approval">clean</p>
+<input id="link" value="https://chat.example/join" readonly data-select><button data-copy="#link">Copy link</button>
 <script src="/static/vendor/htmx-4.0.1.min.js"></script>
 <script src="/static/vendor/hx-sse-4.0.1.min.js"></script>
 <script src="/static/app.js"></script>
@@ -412,10 +413,19 @@ def test_code_is_copied_and_the_button_says_so(page: Page, turn: Turn, complaint
     turn.say("```python\nif a < 1:\n\tb = '<&>'\n```\n")
     turn.finish()
     expect(page.locator("#turn-1-live")).to_have_count(0)
-    page.get_by_role("button", name="Copy").click()
+    page.locator(".copy").click()
     expect(page.locator(".copy")).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == "if a < 1:\n\tb = '<&>'"
     expect(page.locator(".copy")).to_have_text("Copy")
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == "https://chat.example/join"
+
+
+def test_a_field_made_for_copying_is_selected_when_entered(page: Page, turn: Turn) -> None:
+    open_and_connect(page, turn)
+    page.locator("#link").focus()
+    assert page.evaluate("getSelection().toString()") == "https://chat.example/join"
 
 
 def test_without_a_script_the_form_still_sends(browser: Browser, turn: Turn) -> None:

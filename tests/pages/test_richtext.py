@@ -80,6 +80,7 @@ TABLE = """<div class="scroll" tabindex="0"><table>
         ("# One\n### Two\n## Three", "<h3>One</h3><h4>Two</h4><h4>Three</h4>"),
         ("3. three\n4. four", '<ol start="3">\n<li>three</li>\n<li>four</li>\n</ol>'),
         ("a  \nb\n***", "<p>a<br>\nb</p><hr>"),
+        ("<b>raw</b> <!-- x -->", "<p>&lt;b&gt;raw&lt;/b&gt; &lt;!-- x --&gt;</p>"),
         ("> q", "<blockquote>\n<p>q</p>\n</blockquote>"),
         ("![a *chart*](https://x.example/c.png) of it", "<p>a chart of it</p>"),
         ("[in](/settings) [js](JAVASCRIPT:x) main.py", f"<p><a {REL}>in</a> [js](JAVASCRIPT:x) main.py</p>"),
