@@ -61,6 +61,7 @@ def test_the_least_there_must_be() -> None:
     assert settings.secure_cookies
     assert settings.outbound_proxy == ""
     assert settings.base_urls == {}
+    assert settings.self_hosted_hosts == frozenset()
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
@@ -80,6 +81,8 @@ def test_every_spelling_of_a_postgresql_url_will_do(scheme: str) -> None:
         ({"ENCRYPTION_KEY": "abababab" * 8}, "ENCRYPTION_KEY is too weak."),
         ({"ENCRYPTION_KEY_NEXT": WEAK}, "ENCRYPTION_KEY_NEXT is too weak."),
         ({"ENCRYPTION_KEY_PREVIOUS": WEAK}, "ENCRYPTION_KEY_PREVIOUS is too weak."),
+        ({"SELF_HOSTED_HOSTS": "hunter2secret"}, "SELF_HOSTED_HOSTS must be hosts with ports, as in ollama.internal:"),
+        ({"SELF_HOSTED_HOSTS": "a.internal:80,0.0.0.0:8000"}, "SELF_HOSTED_HOSTS must be hosts with ports"),
         ({"TRUSTED_PROXIES": "hunter2secret"}, "TRUSTED_PROXIES must be a whole number."),
         ({"IDLE_TIMEOUT": "-1"}, "IDLE_TIMEOUT must be a whole number."),
         ({"TURN_TIMEOUT": "1.5"}, "TURN_TIMEOUT must be a whole number."),
@@ -99,6 +102,11 @@ def test_settings_print_without_keys_and_passwords() -> None:
     shown = repr(Settings.from_environ({**GOOD, "ENCRYPTION_KEY_NEXT": GOOD_KEY + "2"}))
     assert GOOD_KEY not in shown
     assert "hunter2secret" not in shown
+
+
+def test_hosts_are_named_with_their_ports() -> None:
+    settings = Settings.from_environ({**GOOD, "SELF_HOSTED_HOSTS": "Ollama.internal:11434, 10.0.0.5:8000"})
+    assert settings.self_hosted_hosts == {("ollama.internal", 11434), ("10.0.0.5", 8000)}
 
 
 @pytest.mark.parametrize("slug", PROVIDER_SLUGS)

@@ -27,6 +27,10 @@ from webapp.vault.keyring import start_keyring
 BLUEPRINTS = (auth.bp, account.bp, workspaces.bp, members.bp, providers.bp, chat.bp)
 
 
+# Connections for what may not wait for a page: leases, the turn log, the ends of turns.
+KEEPING = 4
+
+
 def create_app(settings: Settings | None = None) -> Flask:
     """The WSGI application. Raises SettingsError or KeyringError, each with a sentence that says what to set."""
     settings = settings or Settings.from_environ()
@@ -61,10 +65,14 @@ def assemble(settings: Settings) -> Parts:
     keyring = start_keyring(database, settings)
     providers_here = catalogue(settings.base_urls)
     client = Client(
-        proxy=settings.outbound_proxy, idle_timeout=settings.idle_timeout, total_timeout=settings.turn_timeout
+        proxy=settings.outbound_proxy,
+        idle_timeout=settings.idle_timeout,
+        total_timeout=settings.turn_timeout,
+        named_hosts=settings.self_hosted_hosts,
     )
-    log = TurnLog(database, owner_name())
-    runner = Runner(database, keyring, client, providers_here, log, settings.turn_timeout)
+    keeping = Database(settings.database_url, pool_size=KEEPING)
+    log = TurnLog(keeping, owner_name())
+    runner = Runner(database, keeping, keyring, client, providers_here, log, settings.turn_timeout)
     return Parts(settings, database, providers_here, keyring, client, log, runner)
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from webapp.llm.addresses import AddressRefused, Host, named_hosts
 from webapp.secret import Secret
 
 PROVIDER_SLUGS = (
@@ -39,6 +40,7 @@ class Settings:
     product_name: str = "Admaxxer"
     base_urls: Mapping[str, str] = field(default_factory=dict)  # provider slug -> override
     outbound_proxy: str = ""
+    self_hosted_hosts: frozenset[Host] = frozenset()  # that people's own servers may be at, beside public https ones
     secure_cookies: bool = True
     trusted_proxies: int = 0
     log_level: str = "INFO"
@@ -63,6 +65,7 @@ class Settings:
                 slug: env[f"{slug.upper()}_BASE_URL"] for slug in PROVIDER_SLUGS if env.get(f"{slug.upper()}_BASE_URL")
             },
             outbound_proxy=env.get("OUTBOUND_PROXY", ""),
+            self_hosted_hosts=_named_hosts(env.get("SELF_HOSTED_HOSTS", "")),
             secure_cookies=env.get("INSECURE_COOKIES", "") != "1",
             trusted_proxies=_number(env, "TRUSTED_PROXIES", 0),
             log_level=env.get("LOG_LEVEL", "INFO").upper(),
@@ -89,6 +92,15 @@ def _encryption_key(env: Mapping[str, str], name: str) -> Secret:
     if len(value) < WEAK_KEY or len(set(value)) < 10:
         raise SettingsError(f"{name} is too weak. Set it to 32 random bytes: openssl rand -base64 32.")
     return Secret(value)
+
+
+def _named_hosts(text: str) -> frozenset[Host]:
+    try:
+        return named_hosts(text)
+    except AddressRefused as refused:
+        raise SettingsError(
+            f"SELF_HOSTED_HOSTS must be hosts with ports, as in ollama.internal:11434,10.0.0.5:8000. {refused}"
+        ) from None
 
 
 def _number(env: Mapping[str, str], name: str, default: int) -> int:

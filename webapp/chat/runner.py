@@ -11,6 +11,7 @@ import hashlib
 import logging
 import os
 import socket
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -82,10 +83,9 @@ class Job:
 
 @dataclass(frozen=True)
 class Running:
-    """A turn's two greenlets: one hears the provider and may be cut, one waits for it and stores the end."""
+    """The greenlet that hears the provider and may be cut. Another waits for it and stores the end."""
 
     hearing: Greenlet
-    whole: Greenlet
     key_id: uuid.UUID
 
 
@@ -100,6 +100,7 @@ class Runner:
     def __init__(
         self,
         database: Database,
+        keeping: Database,
         keyring: Keyring,
         client: Client,
         providers: Mapping[str, Provider],
@@ -107,12 +108,14 @@ class Runner:
         turn_timeout: float,
     ) -> None:
         self._database = database
+        self._keeping = keeping  # a pool of its own: under load pages wait for a connection, leases must not
         self._keyring = keyring
         self._client = client
         self._providers = providers
         self._log = log
         self._turn_timeout = turn_timeout
         self._running: dict[uuid.UUID, Running] = {}
+        self._whole: set[Greenlet] = set()  # until their ends are stored
         self._started = False
 
     @property
@@ -139,8 +142,10 @@ class Runner:
         """Run the turn in a greenlet of its own."""
         live = self._log.open(job.ref)
         hearing = gevent.spawn(self._hear, job, live)
+        self._running[job.ref.id] = Running(hearing, job.key.id)
         whole = gevent.spawn(self._see_through, job, live, hearing)
-        self._running[job.ref.id] = Running(hearing, whole, job.key.id)
+        self._whole.add(whole)
+        whole.link(self._whole.discard)
 
     def _see_through(self, job: Job, live: LiveTurn, hearing: Greenlet) -> None:
         hearing.join()
@@ -215,7 +220,7 @@ class Runner:
         """Store the end. While the database is away it is tried again, as long as the log holds its events."""
         for _ in range(BUFFER_SECONDS):
             try:
-                with self._database.begin() as db:
+                with self._keeping.begin() as db:
                     transcript.finish(db, job.ref, live.fold)
                     if live.fold.finish:
                         byok.clear_refused(job.scope, db, job.key.id)
@@ -250,18 +255,19 @@ class Runner:
         self._log.draining = True
         for live in list(self._log.live()):
             live.ring()
-        gevent.joinall([r.whole for r in list(self._running.values())], timeout=deadline)
-        rest = list(self._running.items())
-        for turn_id, _ in rest:
+        until = time.monotonic() + deadline
+        while self._whole and (left := until - time.monotonic()) > 0:  # a last request may still bring a turn
+            gevent.joinall(list(self._whole), timeout=left)
+        for turn_id in list(self._running):
             self._cut(turn_id, interrupted())
-        gevent.joinall([r.whole for _, r in rest], timeout=3)
+        gevent.joinall(list(self._whole), timeout=3)
 
     # --- the process's greenlets ---
 
     def _listen_forever(self) -> None:
         while True:
             try:
-                with self._database.listen() as connection:
+                with self._keeping.listen() as connection:
                     for channel in CHANNELS:
                         connection.execute(f"listen {channel}")
                     self._log.news()
@@ -288,7 +294,7 @@ class Runner:
                 continue
             believed = set(self._running)
             try:
-                with self._database.begin() as db:
+                with self._keeping.begin() as db:
                     held = transcript.renew(db, self.owner)
             except (SQLAlchemyError, psycopg.Error):
                 logger.warning("leases wait: the database does not answer")
@@ -308,7 +314,7 @@ class Runner:
         since_sweep = 0.0
         while True:
             try:
-                with self._database.begin() as db:
+                with self._keeping.begin() as db:
                     ended = transcript.reap(db)
                     if since_sweep >= SWEEP:
                         transcript.sweep_log(db)
@@ -336,9 +342,10 @@ class Runner:
         except (ProviderError, UserError) as error:
             logger.info("the model list of %s was not refreshed: %s", key.provider, error)
             found = []
+        usual = [RemoteModel(provider.probe_model)] if provider.probe_model else []
         with self._database.begin() as db:
             if found or not picker.has_list(db, key.id):
-                picker.keep_list(scope, db, key.id, provider.slug, found or [RemoteModel(provider.probe_model)])
+                picker.keep_list(scope, db, key.id, provider.slug, found or usual)
             else:
                 picker.keep_old_list(db, key.id)
 

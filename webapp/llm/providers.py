@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from webapp.llm.errors import Kind
 from webapp.llm.quirks import ChatQuirks, ResponsesQuirks, Verdict
@@ -387,9 +387,9 @@ def catalogue(base_urls: Mapping[str, str]) -> dict[str, Provider]:
     The demo provider is there only if it was given a base URL (make run gives it the simulator's).
     """
     known = [ANTHROPIC, *([DEMO] if base_urls.get("demo") else [])]
-    return {p.slug: _at(p, base_urls.get(p.slug, p.base_url)) for p in known}
+    return {p.slug: at(p, base_urls.get(p.slug, "")) for p in known}
 
 
-def _at(provider: Provider, base_url: str) -> Provider:
-    fields = {**vars(provider), "base_url": base_url.rstrip("/")}
-    return Provider(**fields)
+def at(provider: Provider, base_url: str) -> Provider:
+    """The same provider at another address, if one is given."""
+    return replace(provider, base_url=base_url.rstrip("/")) if base_url else provider
