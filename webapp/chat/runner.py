@@ -182,6 +182,7 @@ class Runner:
             thinking="adaptive" if thinks else "",
             drop_thinking=history.drop_thinking,
             user_hash=user_hash(job.scope),
+            cache_key=workspace_hash(job.scope),
         )
         world = turn.World(
             ask=lambda asked: self._ask(job, asked, secret),
@@ -353,3 +354,8 @@ class Runner:
 def user_hash(scope: Scope) -> str:
     """An opaque id of the person for the provider's abuse control; says nothing about them."""
     return hashlib.sha256(b"user:" + scope.user_id.bytes).hexdigest()[:32]
+
+
+def workspace_hash(scope: Scope) -> str:
+    """An opaque id of the workspace, whose people share instructions and tools: calls that may meet the same cache."""
+    return hashlib.sha256(b"workspace:" + scope.workspace_id.bytes).hexdigest()[:32]

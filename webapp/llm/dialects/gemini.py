@@ -225,6 +225,7 @@ class _Ear:
         self._blocks = 0
         self._spoken: _Spoken | None = None
         self._usage = Usage()
+        self._ids: set[str] = set()
         self._called = False
         self._reason = ""
         self._message = ""
@@ -279,13 +280,13 @@ class _Ear:
         spoken.length += len(words)
 
     def _call(self, called: dict[str, Any], part: dict[str, Any]) -> Iterator[Event]:
-        name, number = text(called.get("name")), self._blocks
+        name = text(called.get("name"))
         whole = not called.get("willContinue") and not called.get("partialArgs")
         self._need(bool(name) and whole, "A call is not whole.")
         yield from self._hush()
         self._called = True
         number = self._number()
-        yield BlockStart(number, "tool_use", text(called.get("id")) or self._id(number), name)
+        yield BlockStart(number, "tool_use", self._id(text(called.get("id")), number), name)
         if called.get("args"):
             yield ToolArgsDelta(number, self._arguments(called["args"]))
         kept = {
@@ -294,9 +295,13 @@ class _Ear:
         }
         yield BlockEnd(number, {k: v for k, v in kept.items() if v} or None)
 
-    def _id(self, number: int) -> str:
-        """An id for a call that has none, as older models' calls: the same one whenever this answer is read."""
-        return "call_" + short(f"{self._start.response_id if self._start else ''}/{number}")
+    def _id(self, id: str, number: int) -> str:
+        """The call's id. One that has none (older models), or another's of this answer, gets one: the same one whenever
+        this answer is read."""
+        if not id or id in self._ids:
+            id = "call_" + short(f"{self._start.response_id if self._start else ''}/{number}/{id}")
+        self._ids.add(id)
+        return id
 
     def _arguments(self, value: object) -> str:
         try:

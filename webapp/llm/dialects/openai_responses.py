@@ -249,6 +249,7 @@ class _Ear:
         self._by_id: dict[str, _Item] = {}
         self._by_index: dict[int, _Item] = {}
         self._blocks = 0
+        self._call_ids: set[str] = set()
         self._refused = False
         self._called = False
 
@@ -330,8 +331,16 @@ class _Ear:
         number, self._blocks = self._blocks, self._blocks + 1
         item.parts[part] = number
         if item.kind == "function_call":
-            return BlockStart(number, "tool_use", item.call_id or item.id or f"call_{number}", item.name)
+            return BlockStart(number, "tool_use", self._call_id(item, number), item.name)
         return BlockStart(number, "thinking" if item.kind == "reasoning" else "text")
+
+    def _call_id(self, item: _Item, number: int) -> str:
+        """The call's id, unless it has none or another call of this answer has the same."""
+        id = item.call_id
+        if not id or id in self._call_ids:
+            id = "call_" + short(f"{item.id}/{number}/{id}")
+        self._call_ids.add(id)
+        return id
 
     def _words(self, item: _Item, said: dict[str, Any], kind: str) -> Iterator[Event]:
         piece = text(said.get("delta"))
