@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed-$(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench migrate
+.PHONY: help run test lint bench migrate catalog
 
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -30,6 +30,12 @@ bench: $(STAMP) ## Measure the product against reading the provider directly
 
 migrate: $(STAMP) ## Bring the database at DATABASE_URL to the newest revision
 	@exec $(BIN)/python -m webapp.db.migrate
+
+catalog: $(STAMP) ## Refresh prices and abilities of models from PyPI
+	@$(PYTHON) -m venv $(VENV)/catalog
+	@$(VENV)/catalog/bin/pip install --quiet --disable-pip-version-check --upgrade genai-prices
+	@$(VENV)/catalog/bin/pip install --quiet --disable-pip-version-check --upgrade --no-deps litellm
+	@$(VENV)/catalog/bin/python catalog.py
 
 $(STAMP):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'

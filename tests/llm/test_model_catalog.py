@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from tests.llm.transcripts import shared
+from tests.llm.transcripts import RECORDS, shared
 from webapp.llm import models
 from webapp.llm.dialects import anthropic_messages
 from webapp.llm.models import Model, RemoteModel, cheapest, join
@@ -77,6 +77,39 @@ def test_a_test_call_prefers_the_cheapest_haiku_then_one_model_a_line() -> None:
     ]
 
 
+def test_a_test_call_prefers_the_usual_model_and_what_costs_something() -> None:
+    listed = [
+        RemoteModel("a/free", price_in=0.0, price_out=0.0),
+        RemoteModel("a/dear", price_in=2.0, price_out=8.0),
+        RemoteModel("a/unknown"),
+        RemoteModel("a/cheap", price_in=0.1, price_out=0.4),
+    ]
+    ids = [m.id for m in cheapest(join("openrouter", listed))]
+    assert ids[:2] == ["a/cheap", "a/dear"]
+    assert set(ids[2:]) == {"a/free", "a/unknown"}
+    assert cheapest(join("openrouter", listed), "a/dear")[0].id == "a/dear"
+    assert len(cheapest(nameless(400))) == models.MOST_TRIED
+
+
+def nameless(count: int) -> list[Model]:
+    return join("openrouter", [RemoteModel(f"a/{n}") for n in range(count)])
+
+
+def test_what_the_provider_itself_asks_goes_before_the_table() -> None:
+    own = RemoteModel("deepseek-flash", price_in=9.0, price_out=10.0, long_from=200_000, long_in=18.0, long_out=20.0)
+    (model,) = join("deepseek", [own])
+    assert (model.price_in, model.price_out, model.cache_read) == (9.0, 10.0, None)
+    assert (model.long_from, model.long_in, model.long_out) == (200_000, 18.0, 20.0)
+    assert model.priced_at == ""
+    assert model.context == joined("deepseek-flash", "deepseek").context is not None
+
+
+def test_ids_are_found_in_any_case_and_the_table_knows_who_thinks() -> None:
+    assert joined("GLM-5.3", "zai").price_in == joined("glm-5.3", "zai").price_in is not None
+    assert joined("glm-5.3", "zai").thinking == ("adaptive",)
+    assert joined("claude-haiku-4-5").thinking == ()  # its own list says
+
+
 def test_a_retired_model_is_never_tested_with() -> None:
     listed = [RemoteModel("claude-haiku-4-5", lifecycle="retired"), RemoteModel("claude-opus-5-5")]
     assert [m.id for m in cheapest(join("anthropic", listed))] == ["claude-opus-5-5"]
@@ -85,7 +118,14 @@ def test_a_retired_model_is_never_tested_with() -> None:
 def test_the_table_names_its_sources() -> None:
     assert all("MIT" in source for source in models._CATALOG["sources"])
     assert date.fromisoformat(models._CATALOG["generated"])
-    assert all({"in", "out"} <= set(entry) for entry in TABLE.values())
+    for table in models._CATALOG["providers"].values():
+        assert all({"in", "out"} <= set(entry) for entry in table.values())
+        assert all(id == id.lower() for id in table)
+
+
+def test_the_table_covers_every_provider_that_does_not_tell_its_prices() -> None:
+    tells = {"openrouter", "demo"}
+    assert {slug for slug, p in RECORDS.items() if p.base_url} - tells <= set(models._CATALOG["providers"])
 
 
 @pytest.mark.parametrize("name", [n for n, e in shared(stream=False).items() if e["kind"] == "models"])

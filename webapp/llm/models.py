@@ -18,7 +18,7 @@ from webapp.llm.blocks import Json
 _CATALOG: Json = json.loads((Path(__file__).parent / "model_catalog.json").read_text("utf-8"))
 MOST_TRIED = 5  # models for one test
 
-_DATED = re.compile(r"-\d{8}$")
+_DATED = re.compile(r"-(\d{8}|\d{4}-\d{2}-\d{2})$")
 _LINE = re.compile(r"\b(opus|sonnet|haiku|fable|mythos)\b")
 
 
@@ -106,6 +106,7 @@ def cheapest(models: Iterable[Model], usual: str = "") -> list[Model]:
 
 def _entry(table: Json, id: str) -> Json:
     """A dated id is a snapshot of the model without the date, which the table may list as -latest or -0."""
+    id = id.lower()
     undated = _DATED.sub("", id)
     return next((table[i] for i in (id, undated, f"{undated}-latest", f"{undated}-0") if i in table), {})
 
