@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.llm.transcripts import assembled, listen, own, shared, streams
+from webapp.llm import models
 from webapp.llm.blocks import (
     Block,
     Image,
@@ -679,6 +680,12 @@ def test_a_list_with_abilities_and_prices() -> None:
     assert (first.id, first.vision, first.tools, first.thinking) == ("grok-4.3", True, True, ("adaptive",))
     assert (first.price_in, first.cache_read, first.price_out) == (2.0, 0.5, 10.0)
     assert (second.vision, second.thinking, second.price_in) == (False, (), None)
+
+
+def test_a_dated_model_is_found_in_the_table_without_its_date() -> None:
+    table = {"gpt-5.4": {"in": 2.5}, "gpt-4.1-2025-04-14": {"in": 2.0}}
+    assert models._entry(table, "gpt-5.4-2026-03-05") == {"in": 2.5}
+    assert models._entry(table, "gpt-4.1-2025-04-14") == {"in": 2.0}
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"data":"x"}', b'{"error":{}}'])

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from webapp.llm.blocks import Block, Image, Json, Message, Text, Thinking, ToolResult, ToolUse
+from webapp.llm.blocks import Image, Json, Message, Text, Thinking, ToolResult, ToolUse
 from webapp.llm.dialects.answers import (
     clip,
     count,
@@ -116,10 +116,11 @@ def _contents(request: ModelRequest) -> Iterator[dict[str, Any]]:
             calls = {b.id: b for b in message.blocks if isinstance(b, ToolUse)}
             yield {"role": "model", "parts": _answered(message, signs=signs)}
         else:
-            yield {"role": "user", "parts": [_asked(b, calls) for b in message.blocks]}
+            said = [b for b in message.blocks if isinstance(b, Text | Image | ToolResult)]
+            yield {"role": "user", "parts": [_asked(b, calls) for b in said]}
 
 
-def _asked(block: Block, calls: Mapping[str, ToolUse]) -> dict[str, Any]:
+def _asked(block: Text | Image | ToolResult, calls: Mapping[str, ToolUse]) -> dict[str, Any]:
     match block:
         case ToolResult(id, content, is_error):
             called = calls[id]
@@ -128,8 +129,8 @@ def _asked(block: Block, calls: Mapping[str, ToolUse]) -> dict[str, Any]:
             return {"functionResponse": {**known, "name": called.name, "response": response}}
         case Image(media_type, data):
             return {"inlineData": {"mimeType": media_type, "data": data}}
-        case _:
-            return {"text": getattr(block, "text", "")}
+        case Text(words):
+            return {"text": words}
 
 
 def _answered(message: Message, *, signs: bool) -> list[dict[str, Any]]:

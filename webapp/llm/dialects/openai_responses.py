@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from webapp.llm.blocks import Block, Image, Json, Message, Text, Thinking, ToolResult, ToolUse
+from webapp.llm.blocks import Image, Json, Message, Text, Thinking, ToolResult, ToolUse
 from webapp.llm.dialects import faults
 from webapp.llm.dialects.answers import (
     count,
@@ -112,14 +112,8 @@ def _body(provider: Provider, request: ModelRequest) -> dict[str, Any]:
 
 
 def _tool(tool: ToolSpec) -> dict[str, Any]:
-    schema = ordered(tool.schema)
-    return {
-        "type": "function",
-        "name": tool.name,
-        "description": tool.description,
-        "parameters": schema,
-        "strict": False,
-    }
+    said = {"type": "function", "name": tool.name, "description": tool.description}
+    return {**said, "parameters": ordered(tool.schema), "strict": False}
 
 
 def _asked(message: Message) -> list[dict[str, Any]]:
@@ -142,7 +136,7 @@ def _input(block: Text | Image) -> dict[str, Any]:
 
 def _answered(message: Message) -> list[dict[str, Any]]:
     """The items of an answer. Reasoning with nothing after it is left out: it may not stand alone."""
-    blocks = list(message.blocks)
+    blocks = [b for b in message.blocks if isinstance(b, Text | Thinking | ToolUse)]
     while blocks and isinstance(blocks[-1], Thinking):
         blocks.pop()
     with_ids = any(isinstance(b, Thinking) for b in blocks)
@@ -150,7 +144,7 @@ def _answered(message: Message) -> list[dict[str, Any]]:
     last: Json | None = None  # the message item to which the next part may belong
     for block in blocks:
         whole = obj(obj(block.opaque).get("item")) if isinstance(block, Text) else None
-        if whole and whole == last:
+        if isinstance(block, Text) and whole and whole == last:
             items[-1]["content"].append(_part(block))
         else:
             items.append(_item(block, with_ids=with_ids))
@@ -158,23 +152,21 @@ def _answered(message: Message) -> list[dict[str, Any]]:
     return items
 
 
-def _item(block: Block, *, with_ids: bool) -> dict[str, Any]:
+def _item(block: Text | Thinking | ToolUse, *, with_ids: bool) -> dict[str, Any]:
     match block:
         case Thinking(_, opaque):
             return dict(opaque or {})
         case ToolUse(id, name, arguments, _, opaque):
             item = {"arguments": json.dumps(ordered(arguments), ensure_ascii=False), **(opaque or {})}
             item |= {"type": "function_call", "call_id": _call_id(id), "name": name}
-        case _:
-            item = {**obj(obj(getattr(block, "opaque", None)).get("item")), "role": "assistant", "type": "message"}
-            item["content"] = [_part(block)]
+        case Text(_, opaque):
+            item = {**obj(obj(opaque).get("item")), "role": "assistant", "type": "message", "content": [_part(block)]}
     if not with_ids:
         item.pop("id", None)
     return item
 
 
-def _part(block: Block) -> dict[str, Any]:
-    assert isinstance(block, Text)
+def _part(block: Text) -> dict[str, Any]:
     rest = obj(obj(block.opaque).get("part"))
     if rest.get("type") == "refusal":
         return {**rest, "refusal": block.text}
