@@ -221,6 +221,7 @@ def upgrade() -> None:
         sa.Column("key_label", sa.String(length=80), server_default="", nullable=False),
         sa.Column("provider", sa.String(length=24), nullable=False),
         sa.Column("model", sa.String(length=160), nullable=False),
+        sa.Column("model_name", sa.String(length=160), server_default="", nullable=False),
         sa.Column("model_served", sa.String(length=160), server_default="", nullable=False),
         sa.Column("state", sa.String(length=12), nullable=False),
         sa.Column("finish", sa.String(length=20), server_default="", nullable=False),

@@ -36,7 +36,7 @@ WHOLE: list[TurnEvent] = [
 def ask(
     somebody: Somebody, db: Session, question: str = "Why?", *, session_id: uuid.UUID | None = None, owner: str = "w1"
 ) -> TurnRef:
-    asking = Asking(uuid.uuid4(), question, "anthropic", "m", somebody.key.id, somebody.key.label)
+    asking = Asking(uuid.uuid4(), question, "anthropic", "m", "M", somebody.key.id, somebody.key.label)
     ref, fresh = transcript.open_turn(somebody.scope, db, session_id, asking, owner)
     assert fresh
     return ref

@@ -32,7 +32,7 @@ def connected(alice: Browser) -> Browser:
 def asked(person: Browser, question: str = "Why is <b>MER</b> low?") -> uuid.UUID:
     """A session with one finished turn that said nothing."""
     with person.database.begin() as db:
-        asking = Asking(uuid.uuid4(), question, "anthropic", "claude-sonnet-5-5", None, "Acme")
+        asking = Asking(uuid.uuid4(), question, "anthropic", "claude-sonnet-5-5", "Claude Sonnet 5.5", None, "Acme")
         ref, _ = transcript.open_turn(person.scope, db, None, asking, "w1")
         transcript.finish(db, ref, fold([Ended(TurnState.STOPPED)]))
     return ref.session_id
@@ -78,6 +78,34 @@ def test_a_choice_is_the_whole_workspaces(connected: Browser, bob: Browser) -> N
 
 def test_a_model_that_is_not_offered_is_refused(connected: Browser) -> None:
     assert connected.send("/chat/model", model="openai:gpt-6").status_code == 422
+
+
+def test_searching_the_picker_changes_nothing(connected: Browser) -> None:
+    page = connected.get("/chat/models?q=mystery&model=anthropic:claude-sonnet-5-5").text
+    assert '<input type="hidden" name="model" value="anthropic:claude-sonnet-5-5">' in page
+    assert "checked" not in page
+
+
+def test_a_choice_inside_a_chat_is_that_chats_too(connected: Browser) -> None:
+    session_id = asked(connected)
+    assert "Model: Claude Sonnet 5.5" in connected.get(f"/chat/{session_id}").text
+    connected.send("/chat/model", model="anthropic:mystery", session_id=str(session_id))
+    assert "Model: Mystery" in connected.get(f"/chat/{session_id}").text
+
+
+def test_nothing_stands_in_for_a_model_that_is_gone(connected: Browser, bob: Browser) -> None:
+    """The key of the chat's model is replaced by one that cannot use it: a person chooses anew, nobody else."""
+    session_id = asked(connected)
+    with connected.database.begin() as db:
+        secret = Secret("sk-ant-api03-" + "y" * 40)
+        key_id = byok.connect(connected.scope, db, connected.parts.keyring, "anthropic", secret, "")
+        picker.keep_list(connected.scope, db, key_id, "anthropic", [RemoteModel("other", "Other")])
+    page = connected.get(f"/chat/{session_id}").text
+    assert "claude-sonnet-5-5: not available" in page
+    answer = connected.send("/chat/send", text="Go on", session_id=str(session_id), request_id=str(uuid.uuid4()))
+    assert answer.status_code == 409
+    assert "not available any more" in answer.text
+    assert "Go on</textarea>" in answer.text
 
 
 def test_a_viewer_reads_and_cannot_send(app: Flask, connected: Browser) -> None:

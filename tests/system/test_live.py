@@ -194,25 +194,26 @@ def test_a_killed_workers_turn_is_interrupted_and_kept(server: Server, database:
 
 
 def test_a_reload_lets_running_turns_finish_and_hands_their_readers_over(
-    server: Server, database: Database, alice: Person, provider: str, key: str
+    settings: Settings, database: Database, alice: Person, provider: str, key: str
 ) -> None:
     before = asked(provider, key)
-    turn_id = alice.ask(server, "Slowly. [[sim tokens=250 delay=20]]")
-    old = {w.pid for w in server.workers()}
-    with ThreadPoolExecutor(1) as pool:
-        reader = pool.submit(alice.stream, server, turn_id)
-        wait_for(lambda: has_text(database, alice, turn_id), 10, "some text")
-        server.signal(signal.SIGHUP)
-        said = reader.result(20)
-    assert "<article" not in said  # let go, without an end
-    wait_for(lambda: {w.pid for w in server.workers()} - old, 10, "a new worker")
-    heard: list[str] = []  # the old worker may still take a connection, only to end it: a browser asks again
+    with served(settings, provider=provider, grace=40) as server:
+        turn_id = alice.ask(server, "Slowly. [[sim tokens=250 delay=20]]")
+        old = {w.pid for w in server.workers()}
+        with ThreadPoolExecutor(1) as pool:
+            reader = pool.submit(alice.stream, server, turn_id)
+            wait_for(lambda: has_text(database, alice, turn_id), 10, "some text")
+            server.signal(signal.SIGHUP)
+            said = reader.result(20)
+        assert "<article" not in said  # let go, without an end
+        wait_for(lambda: {w.pid for w in server.workers()} - old, 10, "a new worker")
+        heard: list[str] = []  # the old worker may still take a connection, only to end it: a browser asks again
 
-    def finished() -> bool:
-        heard.append(alice.stream(server, turn_id))
-        return "<article" in heard[-1]
+        def finished() -> bool:
+            heard.append(alice.stream(server, turn_id))
+            return "<article" in heard[-1]
 
-    wait_for(finished, 15, "the final frame")
+        wait_for(finished, 25, "the final frame")
     assert 'data-state="done"' in final_turn(heard[-1])
     assert asked(provider, key) == before + 1
 

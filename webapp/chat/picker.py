@@ -86,14 +86,18 @@ def _refusal(raw: Mapping[str, Any] | None) -> str:
 
 
 def current(scope: Scope, db: Session, found: Sequence[Group], provider: str = "", model: str = "") -> Pick | None:
-    """The model to use: the session's own, else the workspace's last choice, else a sensible first one.
+    """The model to use: the session's own, else the workspace's last choice, else, where nobody chose yet, a sensible
+    one. None if what was chosen is not to be had any more: what stands in for it is for a person to choose."""
+    provider, model = wanted(scope, db, provider, model)
+    return find(found, provider, model) if model else _first(found)
 
-    None without any connected provider or list.
-    """
-    if not model:
-        chosen = db.get(ModelChoice, scope.workspace_id)
-        provider, model = (chosen.provider, chosen.model) if chosen else ("", "")
-    return find(found, provider, model) or _first(found)
+
+def wanted(scope: Scope, db: Session, provider: str = "", model: str = "") -> tuple[str, str]:
+    """Provider and model that the session, else the workspace, has chosen; empty where nobody chose yet."""
+    if model:
+        return provider, model
+    chosen = db.get(ModelChoice, scope.workspace_id)
+    return (chosen.provider, chosen.model) if chosen else ("", "")
 
 
 def find(found: Sequence[Group], provider: str, model: str) -> Pick | None:

@@ -223,8 +223,6 @@ class Runner:
             try:
                 with self._keeping.begin() as db:
                     transcript.finish(db, job.ref, live.fold)
-                    if live.fold.finish:
-                        byok.clear_refused(job.scope, db, job.key.id)
                 break
             except DataError:
                 logger.exception("turn %s said something that cannot be stored", job.ref.id)

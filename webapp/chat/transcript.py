@@ -39,6 +39,11 @@ class SessionRow:
     total_tokens: int = 0
     live: bool = False
 
+    @property
+    def choice(self) -> tuple[str, str]:
+        """Provider and model that this session speaks with."""
+        return self.provider, self.model
+
 
 @dataclass(frozen=True)
 class TurnRef:
@@ -61,7 +66,8 @@ class TurnView:
     question: str
     blocks: tuple[BlockView, ...]
     provider: str
-    model: str
+    model: str  # the one that served, by the provider's id
+    model_name: str  # the one that was asked for, by its display name
     key_label: str
     previous: uuid.UUID | None = None  # the turn before
     came_from: str = ""  # its provider, if it was another one
@@ -86,6 +92,7 @@ class Asking:
     text: str
     provider: str
     model: str
+    model_name: str
     key_id: uuid.UUID | None
     key_label: str
 
@@ -120,6 +127,12 @@ def rename(scope: Scope, db: Session, session_id: uuid.UUID, title: str) -> Sess
         raise UserError("The title was not changed", "A title has 1 to 120 characters.", status=422)
     db.execute(update(ChatSession).where(ChatSession.id == session_id).values(title=title))
     return session(scope, db, session_id)
+
+
+def choose_model(scope: Scope, db: Session, session_id: uuid.UUID, provider: str, model: str) -> None:
+    """The model that the session speaks with from its next turn on."""
+    session(scope, db, session_id)
+    db.execute(update(ChatSession).where(ChatSession.id == session_id).values(provider=provider, model=model))
 
 
 def delete_session(scope: Scope, db: Session, session_id: uuid.UUID) -> list[uuid.UUID]:
@@ -233,6 +246,7 @@ def _new_turn(scope: Scope, db: Session, session_id: uuid.UUID, asking: Asking, 
         key_label=asking.key_label,
         provider=asking.provider,
         model=asking.model,
+        model_name=asking.model_name[:160],
         state=TurnState.QUEUED,
         epoch=1,
         owner=owner,
@@ -321,6 +335,7 @@ def _turn_view(db: Session, row: ChatTurn, said: Sequence[Message], last: ChatTu
         blocks=live.blocks() if live else blocks_of(said[1:]),
         provider=row.provider,
         model=row.model_served or row.model,
+        model_name=row.model_name or row.model,
         key_label=row.key_label,
         previous=last.id if last else None,
         came_from=last.provider if last and last.provider != row.provider else "",

@@ -264,6 +264,7 @@ class ChatTurn(Base):
     key_label: Mapped[str] = mapped_column(String(80), server_default="")  # whose key, as it was named then
     provider: Mapped[str] = mapped_column(String(24))
     model: Mapped[str] = mapped_column(String(160))  # asked for
+    model_name: Mapped[str] = mapped_column(String(160), server_default="")  # its display name then
     model_served: Mapped[str] = mapped_column(String(160), server_default="")
     state: Mapped[str] = mapped_column(String(12))
     finish: Mapped[str] = mapped_column(String(20), server_default="")  # the model's reason, where it gave one

@@ -30,6 +30,8 @@ bp = Blueprint("chat", __name__)
 
 SHOWN_MODELS = 60  # rows of the picker; typing narrows the rest
 
+CONTINUE = "Continue exactly where you stopped."  # what the Continue button sends; shown as a quiet line
+KEY_KINDS = frozenset({Kind.INVALID_KEY, Kind.KEY_FORBIDDEN, Kind.NO_CREDIT, Kind.MODEL_FORBIDDEN})  # go to the key
 SHOWN_SESSIONS = 50  # rows of the side list, until one asks for all
 
 SUGGESTIONS = (
@@ -73,7 +75,8 @@ def _page(scope: Scope, session_id: uuid.UUID | None, *, error: str = "", status
 def _around(scope: Scope, db: Any, session: SessionRow | None) -> dict[str, Any]:
     """What stands around the transcript: the side list, the picker, whether one can write."""
     groups = picker.groups(scope, db, web.parts().providers)
-    pick = picker.current(scope, db, groups, session.provider if session else "", session.model if session else "")
+    provider, model = picker.wanted(scope, db, *(session.choice if session else ()))
+    pick = picker.current(scope, db, groups, provider, model)
     rows = transcript.sessions(scope, db)
     return {
         "session": session,
@@ -83,7 +86,8 @@ def _around(scope: Scope, db: Any, session: SessionRow | None) -> dict[str, Any]
         "groups": _shortened(groups),
         "more": max(0, sum(len(g.picks) for g in groups) - SHOWN_MODELS),
         "pick": pick,
-        "ready": pick is not None and scope.may(Right.CHAT),
+        "gone": model if groups and not pick else "",
+        "ready": bool(groups) and scope.may(Right.CHAT),
         "renaming": None,
     }
 
@@ -101,7 +105,7 @@ def _fetch_missing(scope: Scope) -> None:
     with web.database().look() as db:
         groups = picker.groups(scope, db, web.parts().providers)
     for group in groups:
-        if not group.picks:
+        if group.stale and not group.picks:
             web.parts().runner.fetch_models(scope, group.key)
 
 
@@ -128,10 +132,12 @@ def send(scope: Scope) -> ResponseReturnValue:
                 text=request.form.get("text", "").replace("\r\n", "\n"),
                 provider=pick.provider.slug,
                 model=pick.model.id,
+                model_name=pick.model.name,
                 key_id=pick.key.id,
                 key_label=pick.key.label,
             )
             ref, fresh = transcript.open_turn(scope, db, session_id, asking, runner.owner)
+            picker.choose(scope, db, pick)
     except UserError as error:
         if web.is_htmx() or error.status not in (409, 422):
             raise
@@ -158,21 +164,17 @@ def _pick(scope: Scope, db: Any, session_id: uuid.UUID | None) -> Pick:
         )
     named = request.form.get("model", "")
     if named:
-        pick = picker.must_find(groups, named)
-        picker.choose(scope, db, pick)
-        return pick
+        return picker.must_find(groups, named)
     session = transcript.session(scope, db, session_id) if session_id else None
-    pick_or_none = picker.current(
-        scope, db, groups, session.provider if session else "", session.model if session else ""
-    )
-    if pick_or_none is None:
+    found = picker.current(scope, db, groups, *(session.choice if session else ()))
+    if found is None:
         raise UserError(
-            "The model list is not here yet",
-            "The provider has not answered with its models. Try again in a moment, or test the key again.",
+            "The model is not available any more",
+            "Its key was disconnected, or the provider no longer lists it. Pick another model at the right of the box.",
             link=Link("AI providers", url_for("providers.index")),
             status=409,
         )
-    return pick_or_none
+    return found
 
 
 def _sent(scope: Scope, turn_id: uuid.UUID, to: str, *, first: bool) -> ResponseReturnValue:
@@ -257,10 +259,15 @@ def models(scope: Scope) -> ResponseReturnValue:
     words = request.args.get("q", "").lower().split()
     with web.database().look() as db:
         groups = picker.groups(scope, db, web.parts().providers)
-        pick = picker.current(scope, db, groups)
+        pick = picker.find(groups, *request.args.get("model", "").partition(":")[::2])
     found = [replace(g, picks=tuple(p for p in g.picks if _holds(p, words))) for g in groups]
     more = max(0, sum(len(g.picks) for g in found) - SHOWN_MODELS)
     return render_template("chat/_models.html", groups=_shortened(found), pick=pick, more=more)
+
+
+def shown(groups: Sequence[Group], pick: Pick) -> bool:
+    """Whether the pick is among the rows: else the form must carry it, or typing in the search would change it."""
+    return any(option.value == pick.value for group in groups for option in group.picks)
 
 
 def _holds(pick: Pick, words: Sequence[str]) -> bool:
@@ -271,11 +278,14 @@ def _holds(pick: Pick, words: Sequence[str]) -> bool:
 @bp.post("/chat/model")
 @web.within(Right.CHAT)
 def choose(scope: Scope) -> ResponseReturnValue:
-    """Remember a model for the workspace."""
+    """Remember a model for the workspace, and for the chat it was chosen in."""
+    session_id = _uuid_field("session_id")
     with web.database().begin() as db:
         groups = picker.groups(scope, db, web.parts().providers)
         pick = picker.must_find(groups, request.form.get("model", ""))
         picker.choose(scope, db, pick)
+        if session_id:
+            transcript.choose_model(scope, db, session_id, pick.provider.slug, pick.model.id)
     if not web.is_htmx():
         return redirect(url_for("chat.index"), code=303)
     return render_template("chat/_picked.html", pick=pick)
@@ -544,6 +554,9 @@ def _furnish(state: Any) -> None:
         explain_trouble=explain_trouble,
         usage_words=usage_words,
         detours=detours,
+        shown=shown,
         new_request_id=uuid.uuid4,
+        continue_words=CONTINUE,
+        key_kinds=KEY_KINDS,
     )
     state.app.jinja_env.filters.update(compact=compact, usd=usd)
