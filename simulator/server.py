@@ -404,8 +404,10 @@ def _html(page: str) -> Response:
 
 
 def _whole(status: int, content_type: str, text: str, headers: Headers) -> Response:
+    """`content_type` "" sends none, as some providers do."""
     data = text.encode()
-    return Response(status, [*headers, ("content-type", content_type), ("content-length", str(len(data)))], [data])
+    kind = [("content-type", content_type)] if content_type else []
+    return Response(status, [*headers, *kind, ("content-length", str(len(data)))], [data])
 
 
 def _refusal(error: ApiError, flavour: Flavour, request_id: str, query: str) -> Response:

@@ -7,6 +7,7 @@ and refuse a replayed call whose signature is missing (the documented sentinel i
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,6 +41,7 @@ _FIELDS = {
 }
 SENTINEL = "skip_thought_signature_validator"
 PROMPT_BLOCKED = "PROMPT_BLOCKED"  # `finish=` with this word: no candidate at all
+_UNDERSCORE = re.compile("_([a-z])")
 _SIGNING = ("gemini-3", "gemini-4")
 _STOPS = {"max_tokens": "MAX_TOKENS", "refusal": "SAFETY"}
 _STATUS = {
@@ -99,7 +101,7 @@ def read(arrival: Arrival) -> Prompt:
     _check_order(flavour, contents)
     if model.line in _SIGNING:
         _check_signatures(flavour, contents, model)
-    config = raw.get("generationConfig") or {}
+    config = _camel(raw.get("generationConfig") or {})
     thinking = config.get("thinkingConfig") or {}
     if "thinkingLevel" in thinking and "thinkingBudget" in thinking:
         raise flavour.invalid("You can only set only one of thinking budget and thinking level.")
@@ -220,8 +222,15 @@ def _lower(schema: Any) -> Any:
 
 
 def _choice(raw: Json) -> str:
-    calling = (raw.get("toolConfig") or {}).get("functionCallingConfig") or {}
+    calling = _camel(raw.get("toolConfig") or {}).get("functionCallingConfig") or {}
     return {"NONE": "none", "ANY": "any"}.get(calling.get("mode", "AUTO"), "auto")
+
+
+def _camel(value: Any) -> Any:
+    """Names in camel case: the real API reads both, and the SDK mixes them."""
+    if not isinstance(value, dict):
+        return value
+    return {_UNDERSCORE.sub(lambda found: found[1].upper(), name): _camel(inner) for name, inner in value.items()}
 
 
 def _role(content: Json) -> str:

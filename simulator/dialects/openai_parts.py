@@ -92,14 +92,15 @@ def usage_of(answer: Answer) -> Json:
                 | {"accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0},
             }
         case "deepseek":
-            hit = {"prompt_cache_hit_tokens": used.read, "prompt_cache_miss_tokens": used.total - used.read}
-            return plain | {"prompt_tokens_details": cached, "completion_tokens_details": reasoning} | hit
+            split = {"prompt_cache_hit_tokens": used.read, "prompt_cache_miss_tokens": used.total - used.read}
+            return plain | {"prompt_tokens_details": cached, "completion_tokens_details": reasoning} | split
         case "openrouter":
             return plain | _costs(answer) | {"prompt_tokens_details": cached, "completion_tokens_details": reasoning}
         case "groq":
             times = {"queue_time": 0.02, "prompt_time": 0.01, "completion_time": 0.1, "total_time": 0.11}
             thought = {"completion_tokens_details": reasoning} if reply.thinking_tokens else {}
-            return plain | times | {"prompt_tokens_details": cached} | thought
+            hit = {"prompt_tokens_details": cached} if used.read else {}
+            return plain | times | hit | thought
         case "mistral":
             return plain | {"prompt_tokens_details": cached}
         case "moonshot":

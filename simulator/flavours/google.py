@@ -8,6 +8,7 @@ from simulator.flavour import Flavour
 from simulator.flavours import lists
 from simulator.models import Model, Price
 
+_VERSIONS = ("v1beta", "v1")
 _BAD_KEY = "API key not valid. Please pass a valid API key."
 _NO_TOKEN = (
     "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid "
@@ -90,10 +91,11 @@ GOOGLE = Flavour(
         ),
     ),
     speaks={
-        "POST /v1beta/models/*:streamGenerateContent": gemini,
-        "POST /v1beta/models/*:generateContent": gemini,
+        f"POST /{version}/models/*:{verb}": gemini
+        for version in _VERSIONS
+        for verb in ("streamGenerateContent", "generateContent")
     },
-    lists={"GET /v1beta/models": lists.google, "GET /v1beta/models/*": lists.google},
+    lists={f"GET /{version}/models{one}": lists.google for version in _VERSIONS for one in ("", "/*")},
     failures={
         "invalid": Failure(400, "{message}"),
         "revoked": Failure(400, _BAD_KEY, details=gemini.error_info("API_KEY_INVALID", _BAD_KEY)),
