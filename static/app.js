@@ -41,12 +41,69 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-/* After a successful send the box is empty and the view is at the end (0 in a column-reverse scroller). */
+/* After a successful send the box is empty and the view is at the end (0 in a column-reverse scroller). Every form that
+   asks, a suggestion's too, leaves the focus in the box. */
 document.addEventListener("htmx:after:request", ({ target, detail }) => {
-  if (!target.matches(".composer") || detail.ctx.response.status >= 300) return;
-  for (const box of target.querySelectorAll("textarea")) box.value = "";
+  if (detail.ctx.response.status >= 300 || !target.matches?.("form[hx-target='#turns']")) return;
+  const box = document.querySelector(".composer textarea");
+  if (target.matches(".composer")) forget(box);
+  else if (matchMedia("(pointer: fine)").matches) box?.focus();
   document.querySelector(".transcript")?.scrollTo(0, 0);
 });
+
+/* --- What is being written is kept in this tab until it was sent: over a reload, a lost network, an expired sign-in.
+       data-draft says whose it is, and where; signing out (data-forget) throws all of it away. */
+const draft = (box) => `draft ${box.dataset.draft} ${location.pathname}`;
+const recall = (box) => { box.value ||= sessionStorage.getItem(draft(box)) ?? ""; };
+const forget = (box) => { box.value = ""; sessionStorage.removeItem(draft(box)); };
+document.addEventListener("input", ({ target }) => target.matches("[data-draft]") && sessionStorage.setItem(draft(target), target.value));
+document.addEventListener("submit", ({ target }) => target.matches("[data-forget]") && sessionStorage.clear());
+
+/* --- What has just come into the page, at its start and in every fragment: times in the reader's zone and language,
+       drafts, and the chat that is shown in view of its list. */
+const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const reveal = (root) => root.querySelector(".sessions [aria-current], .model :checked")?.parentElement.scrollIntoView({ block: "nearest" });
+document.addEventListener("htmx:after:process", ({ target }) => {
+  for (const time of target.querySelectorAll("time[datetime]")) time.textContent = clock.format(new Date(time.dateTime));
+  target.querySelectorAll("[data-draft]").forEach(recall);
+  if (target.querySelector(".sessions")) reveal(target);
+});
+
+/* --- Focus that a swap took away goes to the first control of what is left around it; failing that, to where the page
+       has it first. */
+const CONTROLS = "a[href], button:enabled, input:enabled, select, textarea:enabled, summary, [tabindex]";
+let around = [];
+document.addEventListener("htmx:before:swap", () => {
+  around = [];
+  for (let e = document.activeElement; e?.closest("main"); e = e.parentElement) around.push(e.id);
+});
+document.addEventListener("htmx:after:swap", () => {
+  if (!around.length || document.activeElement !== document.body) return;
+  const left = around.map((id) => id && id !== "main" && document.getElementById(id)).find(Boolean);
+  const near = [...left?.querySelectorAll(CONTROLS) ?? []].find((e) => e.checkVisibility());
+  (near ?? document.querySelector("main [autofocus]"))?.focus({ preventScroll: true });
+});
+
+/* --- The network: a request that got no answer says so, and so does an answer that comes to a halt. */
+const show = (id, place) => place?.append(document.getElementById(id)?.content.cloneNode(true) ?? "");
+const hide = (id, place = document) => place.querySelector(`[data-from="${id}"]`)?.remove();
+const answer = ({ target }) => target.matches?.("[hx-sse\\:connect]") && target.closest(".turn")?.querySelector(".answer");
+const halt = (event) => {
+  const place = answer(event);
+  if (place && !place.querySelector("[data-from=reconnecting]")) show("reconnecting", place);
+};
+const goOn = (event) => hide("reconnecting", answer(event) || undefined);
+document.addEventListener("htmx:error", (event) => {
+  if (!event.detail.ctx || event.detail.ctx.response) return;
+  halt(event);
+  if (answer(event)) return;
+  hide("unreachable");
+  show("unreachable", document.getElementById("notice"));
+});
+document.addEventListener("htmx:after:request", () => hide("unreachable"));
+document.addEventListener("htmx:sse:error", halt);
+document.addEventListener("htmx:sse:after:connection", goOn);
+document.addEventListener("htmx:sse:close", goOn);
 
 /* --- One submit at a time. A form that navigates is freed when the page comes back, or after five seconds. */
 const free = (form) => form?.removeAttribute("data-sending");
@@ -63,6 +120,26 @@ document.addEventListener("submit", (event) => {
 document.addEventListener("htmx:before:request", ({ target }) => target.localName === "form" && target.setAttribute("data-sending", ""));
 document.addEventListener("htmx:finally:request", ({ target }) => target.localName === "form" && free(target));
 addEventListener("pageshow", () => document.querySelectorAll("[data-sending]").forEach(free));
+
+/* --- Popovers. In a menu the arrow keys, Home and End go from item to item, and one that the keyboard opened begins with
+       its first. In the model panel arrow down goes from the search to the list, and a click (not an arrow key, which
+       clicks too, but no times) closes it. Escape presses what a form marks with data-escape. */
+const items = (menu) => [...menu.querySelectorAll("[role^=menuitem]")];
+document.addEventListener("toggle", ({ target, newState }) => {
+  if (newState !== "open" || !target.matches("[popover]")) return;
+  if (target.matches("[role=menu]") && document.activeElement.matches(":focus-visible")) items(target)[0]?.focus();
+  reveal(target);
+}, true);
+document.addEventListener("keydown", (event) => {
+  const { target, key } = event, menu = target.closest("[role=menu]"), all = menu ? items(menu) : [];
+  const at = all.indexOf(target), to = { ArrowDown: at + 1, ArrowUp: at < 0 ? -1 : at - 1, Home: 0, End: -1 }[key];
+  let next;
+  if (all.length && to !== undefined) next = all.at(to % all.length);
+  else if (key === "ArrowDown" && target.matches(".picker-search input")) next = target.closest("[popover]").querySelector("[type=radio]");
+  else if (key === "Escape") return target.closest("form")?.querySelector("[data-escape]")?.click();
+  if (next) { event.preventDefault(); next.focus(); }
+});
+document.addEventListener("click", ({ target, detail }) => detail && target.matches(".model input") && target.closest("[popover]").hidePopover());
 
 /* --- Copy: data-copy names what to copy, or is empty for the code beside the button. */
 document.addEventListener("click", async ({ target }) => {
