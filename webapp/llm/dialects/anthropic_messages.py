@@ -249,6 +249,7 @@ class _Ear:
             case "content_block_stop":
                 yield from self._close(said.get("index"))
             case "message_delta":
+                self._need(self._started, "It ended before it began.")
                 self._stop.update({k: v for k, v in obj(said.get("delta")).items() if v is not None})
                 yield self._count(said)
             case "message_stop":
