@@ -43,7 +43,7 @@ class Conversation:
 
 def view(request: Prompt) -> Conversation:
     """Reads a request as the demo model does. Raises ApiError for a directive that cannot be read."""
-    turns = [t for t in merged(request.turns) if t.role != "system"]
+    turns = [t for t in merged(request.turns) if t.role != "system"] or [Turn(0, "user", ())]
     asked = [i for i, turn in enumerate(turns) if turn.role == "user" and not _results(turn)]
     at = asked[-1] if asked else 0
     since = turns[at + 1 :]

@@ -185,7 +185,7 @@ class Simulator:
         late = flavour.breaks_in_stream and account.flaw == "nocredit"
         if not late:
             account.refuse()
-        prompt = dialect.read(arrival)
+        prompt = _read(dialect, arrival)
         self.stats.last_request = prompt.raw
         if late and not prompt.stream:
             account.refuse()
@@ -376,6 +376,14 @@ def _matched(flavour: Flavour, method: str, place: str) -> tuple[str, str]:
 def _arrival(environ: dict[str, Any], flavour: Flavour, rest: str) -> Arrival:
     query = {name: values[-1] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
     return Arrival(flavour, environ["PATH_INFO"], rest, query, _request_headers(environ), _body(environ))
+
+
+def _read(dialect: Dialect, arrival: Arrival) -> Prompt:
+    """The request; one that is malformed in a way the dialect did not foresee is refused, and says so."""
+    try:
+        return dialect.read(arrival)
+    except (AttributeError, LookupError, TypeError) as error:
+        raise arrival.flavour.invalid(f"simulator: cannot make sense of this request: {error!r}") from error
 
 
 def _check_length(flavour: Flavour, prompt: Prompt) -> None:

@@ -21,7 +21,7 @@ from simulator.reply import Block, Call, Redacted, Text, Thinking
 from simulator.sealing import seal, unseal
 from simulator.sse import Event, comment
 from simulator.sse import frame as framed
-from simulator.values import Json, compact, grouped, new_id, parsed
+from simulator.values import Json, compact, grouped, new_id, parsed, pieces
 
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _STOPS = {
@@ -326,8 +326,7 @@ def _called(answer: Answer, call: Call) -> Iterator[Event]:
     index = answer.reply.calls.index(call)
     whole = chat.whole_calls and not (chat.streams_on_request and answer.prompt.raw.get("tool_stream"))
     if whole:
-        _, tokens = _sized(call)
-        yield _delta(answer, {"tool_calls": [_call_json(call, index)]}, tokens)
+        yield _delta(answer, {"tool_calls": [_call_json(call, index)]}, len(pieces(call.arguments)))
         return
     head = {"index": index, "id": call.id, "type": "function"}
     yield _delta(answer, {"tool_calls": [{**head, "function": {"name": call.name, "arguments": ""}}]})
@@ -335,10 +334,6 @@ def _called(answer: Answer, call: Call) -> Iterator[Event]:
         again = head if chat.repeats_call else {"index": index}
         name = {"name": call.name} if chat.repeats_call else {}
         yield _delta(answer, {"tool_calls": [{**again, "function": {**name, "arguments": part}}]}, tokens)
-
-
-def _sized(call: Call) -> tuple[str, int]:
-    return call.arguments, sum(tokens for _, tokens in grouped(call.arguments))
 
 
 def _call_json(call: Call, index: int | None = None) -> Json:
@@ -355,7 +350,7 @@ def _closing(answer: Answer, with_calls: bool) -> Event:
         delta["reasoning_content"] = None
     if with_calls:
         delta = {"tool_calls": [_call_json(call, i) for i, call in enumerate(answer.reply.calls)]}
-    usage = _usage(answer)
+    usage = usage_of(answer)
     extra: Json = {}
     if "x_groq" in chat.usage:
         extra = {"x_groq": {"id": _groq_id(answer)["x_groq"]["id"], "usage": usage}}
@@ -369,7 +364,9 @@ def _tail(answer: Answer) -> Event:
     """The chunk that only has the usage."""
     chat = answer.flavour.chat
     finish = _finish(answer) if chat.tail_repeats else ""
-    return _chunk(answer, {**chat.closing}, finish=finish, extra={"usage": _usage(answer)}, empty=not chat.tail_repeats)
+    return _chunk(
+        answer, {**chat.closing}, finish=finish, extra={"usage": usage_of(answer)}, empty=not chat.tail_repeats
+    )
 
 
 def _delta(answer: Answer, delta: Json, tokens: int = 0) -> Event:
@@ -427,10 +424,6 @@ def _asked_for_usage(answer: Answer) -> bool:
     return bool((answer.prompt.raw.get("stream_options") or {}).get("include_usage"))
 
 
-def _usage(answer: Answer) -> Json:
-    return usage_of(answer)
-
-
 def whole(answer: Answer) -> Json:
     chat, reply = answer.flavour.chat, answer.reply
     refused = chat.refusals and reply.stop_reason == "refusal"
@@ -443,7 +436,7 @@ def whole(answer: Answer) -> Json:
     choice = {"index": 0, "message": message, **chat.choice, "finish_reason": _finish(answer)}
     if chat.native_finish:
         choice["native_finish_reason"] = choice["finish_reason"]
-    return {**_head(answer, "chat.completion"), "choices": [choice], "usage": _usage(answer)}
+    return {**_head(answer, "chat.completion"), "choices": [choice], "usage": usage_of(answer)}
 
 
 def _whole_thought(answer: Answer) -> Json:
@@ -471,8 +464,7 @@ def failing(error: ApiError, answer: Answer, sent: int) -> Iterator[Event]:
         case "event":
             yield Event("error", {"error": {**told, "status_code": error.status}})
         case "choice":
-            chunk = _chunk(answer, {**chat.every}, finish="error", extra={"error": told, "usage": _usage(answer)})
-            yield chunk
+            yield _chunk(answer, {**chat.every}, finish="error", extra={"error": told, "usage": usage_of(answer)})
         case "plain":
             yield Event("", body)
     if chat.done_after_error:

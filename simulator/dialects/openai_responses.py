@@ -20,7 +20,7 @@ from simulator.reply import Block, Call, Redacted, Reply, Text, Thinking
 from simulator.sealing import seal, unseal
 from simulator.sse import Event, comment
 from simulator.sse import frame as framed
-from simulator.values import Json, compact, grouped, new_id, parsed
+from simulator.values import Json, compact, grouped, new_id, parsed, pieces
 
 _FIELDS = {
     "model",
@@ -53,6 +53,7 @@ _FIELDS = {
     "background",
     "prompt",
 }
+_ROLES = ("assistant", "system", "developer", "user")
 _LEAST = 16  # of max_output_tokens
 _ENCRYPTED = "reasoning.encrypted_content"
 _SORRY = "I'm sorry, but I can't assist with that request."
@@ -130,9 +131,15 @@ def _items(flavour: Flavour, raw: Json) -> list[Json]:
         return [{"type": "message", "role": "user", "content": given}]
     if not isinstance(given, list) or not given:
         raise flavour.invalid("Missing required parameter: 'input'.", param="input", code="missing_required_parameter")
-    items = [{"type": "message", **item} for item in given if isinstance(item, dict)]
+    items = [{"type": "message", **item} for item in given]
     known = ("message", "reasoning", "function_call", "function_call_output")
     for index, item in enumerate(items):
+        if item["type"] == "message" and item.get("role") not in _ROLES:
+            raise flavour.invalid(
+                f"Invalid value: '{item.get('role')}'. Supported values are: {', '.join(_ROLES)}.",
+                param=f"input[{index}].role",
+                code="invalid_value",
+            )
         if item["type"] not in known:
             raise flavour.invalid(
                 f"Invalid value: '{item['type']}'. Supported values are: {', '.join(known)}.",
@@ -331,7 +338,7 @@ def _reasoning(stream: _Stream, index: int, block: Thinking | Redacted) -> Itera
         yield stream.event("response.reasoning_summary_text.done", **part, text=block.text)
         yield stream.event("response.reasoning_summary_part.done", **part, part=full)
     elif isinstance(block, Thinking):
-        spent = sum(tokens for _, tokens in grouped(block.text))
+        spent = len(pieces(block.text))
     yield stream.event("response.output_item.done", spent=spent, output_index=index, item=item)
 
 

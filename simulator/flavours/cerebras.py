@@ -6,7 +6,7 @@ from simulator.dialects import openai_chat
 from simulator.errors import Failure
 from simulator.flavour import Chat, Flavour
 from simulator.flavours import bodies, lists
-from simulator.flavours.order import INVALID, order
+from simulator.flavours.history import INVALID, MISFITS
 from simulator.models import Model, Price
 
 CEREBRAS = Flavour(
@@ -42,7 +42,7 @@ CEREBRAS = Flavour(
     speaks={"POST /v1/chat/completions": openai_chat},
     lists={"GET /v1/models": lists.openai("Cerebras")},
     failures={
-        **order(),
+        **MISFITS,
         "invalid": Failure(400, "{message}", type=INVALID),
         "revoked": Failure(401, "Wrong API Key", type=INVALID, param="api_key", code="wrong_api_key"),
         "nokey": Failure(401, "Wrong API Key", type=INVALID, param="api_key", code="wrong_api_key"),

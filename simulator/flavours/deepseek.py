@@ -6,7 +6,7 @@ from simulator.dialects import openai_chat
 from simulator.errors import Failure
 from simulator.flavour import Chat, Flavour
 from simulator.flavours import bodies, lists
-from simulator.flavours.order import AUTO_ONLY, INVALID, order
+from simulator.flavours.history import AUTO_ONLY, INVALID, MISFITS
 from simulator.models import Model, Price
 from simulator.values import Json
 
@@ -53,7 +53,7 @@ DEEPSEEK = Flavour(
     },
     checks={"GET /user/balance": _balance},
     failures={
-        **order(),
+        **MISFITS,
         "invalid": Failure(400, "{message}", type=INVALID, code=INVALID),
         "revoked": Failure(
             401, "Authentication Fails, Your api key: ****{key} is invalid", type="authentication_error", code=INVALID

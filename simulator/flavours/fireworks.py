@@ -6,7 +6,7 @@ from simulator.dialects import openai_chat
 from simulator.errors import Failure
 from simulator.flavour import Chat, Flavour
 from simulator.flavours import bodies, lists
-from simulator.flavours.order import INVALID, order
+from simulator.flavours.history import INVALID, MISFITS
 from simulator.models import Model, Price
 
 FIREWORKS = Flavour(
@@ -41,7 +41,7 @@ FIREWORKS = Flavour(
     speaks={"POST /inference/v1/chat/completions": openai_chat},
     lists={"GET /inference/v1/models": lists.fireworks},
     failures={
-        **order(),
+        **MISFITS,
         "invalid": Failure(400, "{message}", type=INVALID),
         "revoked": Failure(401, "The API key you provided is invalid.", type="error", code="UNAUTHORIZED"),
         "nokey": Failure(401, "The API key you provided is invalid.", type="error", code="UNAUTHORIZED"),

@@ -6,7 +6,7 @@ from simulator.dialects import openai_chat
 from simulator.errors import Failure
 from simulator.flavour import Chat, Flavour
 from simulator.flavours import bodies, lists
-from simulator.flavours.order import INVALID, order
+from simulator.flavours.history import INVALID, MISFITS
 from simulator.models import Model, Price
 
 _FAILED_GENERATION = '{"name": "get_something", "arguments": {"invalid_param": "value"}}'
@@ -55,7 +55,7 @@ GROQ = Flavour(
     speaks={"POST /openai/v1/chat/completions": openai_chat},
     lists={"GET /openai/v1/models": lists.groq},
     failures={
-        **order(),
+        **MISFITS,
         "invalid": Failure(400, "{message}", type=INVALID),
         "revoked": Failure(401, "Invalid API Key", type=INVALID, code="invalid_api_key"),
         "nokey": Failure(401, "Invalid API Key", type=INVALID, code="invalid_api_key"),

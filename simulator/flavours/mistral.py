@@ -6,7 +6,7 @@ from simulator.dialects import openai_chat
 from simulator.errors import Failure
 from simulator.flavour import Chat, Flavour
 from simulator.flavours import bodies, lists
-from simulator.flavours.order import INVALID
+from simulator.flavours.history import INVALID
 from simulator.models import Model, Price
 
 _FIELDS = frozenset(

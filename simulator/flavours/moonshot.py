@@ -6,7 +6,7 @@ from simulator.dialects import openai_chat
 from simulator.errors import Failure
 from simulator.flavour import Chat, Flavour
 from simulator.flavours import bodies, lists
-from simulator.flavours.order import AUTO_ONLY, INVALID, order
+from simulator.flavours.history import AUTO_ONLY, INVALID, MISFITS
 from simulator.models import Model, Price
 from simulator.values import Json
 
@@ -62,7 +62,7 @@ MOONSHOT = Flavour(
     lists={"GET /v1/models": lists.moonshot},
     checks={"GET /v1/users/me/balance": _balance},
     failures={
-        **order(),
+        **MISFITS,
         "invalid": Failure(400, "Invalid request: {message}", type=INVALID),
         "revoked": Failure(401, "Invalid Authentication", type="invalid_authentication_error"),
         "nokey": Failure(401, "Incorrect API key provided", type="incorrect_api_key_error"),

@@ -6,7 +6,7 @@ from simulator.dialects import openai_chat
 from simulator.errors import Failure
 from simulator.flavour import Chat, Flavour
 from simulator.flavours import bodies, lists
-from simulator.flavours.order import order
+from simulator.flavours.history import MISFITS
 from simulator.models import Model, Price
 from simulator.values import Json
 
@@ -85,7 +85,7 @@ OPENROUTER = Flavour(
     lists={"GET /api/v1/models": lists.openrouter, "GET /api/v1/models/user": lists.openrouter},
     checks={"GET /api/v1/key": _about_key},
     failures={
-        **order(),
+        **MISFITS,
         "invalid": Failure(400, "{message}"),
         "revoked": Failure(401, "User not found."),
         "nokey": Failure(401, "Missing Authentication header"),

@@ -6,7 +6,7 @@ from simulator.dialects import openai_chat
 from simulator.errors import Failure
 from simulator.flavour import Chat, Flavour
 from simulator.flavours import bodies, lists
-from simulator.flavours.order import INVALID, order
+from simulator.flavours.history import INVALID, MISFITS
 from simulator.models import Model, Price
 
 TOGETHER = Flavour(
@@ -50,7 +50,7 @@ TOGETHER = Flavour(
     speaks={"POST /v1/chat/completions": openai_chat},
     lists={"GET /v1/models": lists.together},
     failures={
-        **order(),
+        **MISFITS,
         "invalid": Failure(400, "{message}", type=INVALID),
         "revoked": Failure(
             401,

@@ -6,7 +6,7 @@ from simulator.dialects import openai_chat
 from simulator.errors import Failure
 from simulator.flavour import Chat, Flavour
 from simulator.flavours import bodies, lists
-from simulator.flavours.order import AUTO_ONLY
+from simulator.flavours.history import AUTO_ONLY
 from simulator.models import Model, Price
 
 ZAI = Flavour(
@@ -58,8 +58,9 @@ ZAI = Flavour(
         "planned": Failure(
             429, "Usage limit reached for 5 hour. Your limit will reset at 2026-11-24 18:00:00", code="1308"
         ),
-        "forbidden": Failure(403, "You do not have permission to access this API", code="1220"),
-        "barred": Failure(429, "Your plan does not include the model {model}", code="1311"),
+        "forbidden": Failure(403, "Your account has been locked, please contact customer service", code="1112"),
+        "barred": Failure(403, "You do not have permission to access {model}", code="1220"),
+        "unplanned": Failure(429, "The current subscription plan does not yet include access to {model}", code="1311"),
         "nomodel": Failure(400, "Unknown Model, please check the model code.", code="1211"),
         "ratelimited": Failure(429, "Rate limit reached for requests", code="1302"),
         "overloaded": Failure(429, "The service may be temporarily overloaded, please try again later", code="1305"),

@@ -322,6 +322,23 @@ def test_history_that_does_not_fit_is_refused(simulator, slug):
     assert status(hello, {"role": "assistant", "content": ""}, hello) == 400
 
 
+@pytest.mark.parametrize("slug", EVERYBODY)
+@pytest.mark.parametrize("broken", ["text", "number", "role", "call", "tool", "nothing"])
+def test_a_malformed_request_is_refused_not_a_crash(simulator, slug, broken):
+    path, body = asked(slug, "hello")
+    (name,) = {"messages", "input", "contents"} & set(body)
+    odd: Any = {
+        "text": "x" if name != "input" else 7,
+        "number": [7],
+        "role": [{"role": 7, "content": 7, "parts": 7}],
+        "call": [{"role": "assistant", "type": "function_call", "tool_calls": [7], "parts": [{"functionCall": 7}]}],
+        "tool": [{"role": "tool", "type": "function_call_output", "parts": [{"functionResponse": {}}]}],
+        "nothing": None,
+    }[broken]
+    got = send(simulator, slug, path, {**body, name: odd})
+    assert 400 <= got.status_code < 500
+
+
 def test_every_flavour_fails_in_all_the_common_ways():
     common = {"invalid", "revoked", "nokey", "nocredit", "forbidden", "barred", "nomodel", "ratelimited", "overloaded",
               "server", "context"}  # fmt: skip
