@@ -380,13 +380,27 @@ DEMO = Provider(
     demo=True,
 )
 
+ELEVEN = (  # in the order of the page
+    ANTHROPIC,
+    OPENROUTER,
+    OPENAI,
+    GOOGLE,
+    MISTRAL,
+    ZAI,
+    DEEPSEEK,
+    XAI,
+    GROQ,
+    MOONSHOT,
+    TOGETHER,
+)
+
 
 def catalogue(base_urls: Mapping[str, str]) -> dict[str, Provider]:
     """The providers of this installation by slug, each with its base URL overridden where one is given.
 
     The demo provider is there only if it was given a base URL (make run gives it the simulator's).
     """
-    known = [ANTHROPIC, *([DEMO] if base_urls.get("demo") else [])]
+    known = [*ELEVEN, SELF_HOSTED, *([DEMO] if base_urls.get("demo") else [])]
     return {p.slug: at(p, base_urls.get(p.slug, "")) for p in known}
 
 
