@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import openai
 import pytest
 import requests
 from anthropic import Anthropic
@@ -21,6 +22,13 @@ def simulator() -> Iterator[str]:
     base_url, stop = start_simulator()
     yield base_url
     assert stop() == 0
+
+
+@pytest.fixture(scope="session")
+def openai_pool() -> Iterator[openai.DefaultHttpxClient]:
+    """The connections of OpenAI's SDK; to make them anew for each client takes longer than the tests."""
+    with openai.DefaultHttpxClient() as pool:
+        yield pool
 
 
 _numbers = itertools.count(1)

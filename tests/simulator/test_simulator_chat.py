@@ -21,10 +21,11 @@ Connect = Callable[..., OpenAI]
 
 
 @pytest.fixture
-def connect(simulator: str) -> Connect:
+def connect(simulator: str, openai_pool: Any) -> Connect:
     def connected(slug: str, key: str = "") -> OpenAI:
         key = key or working(slug)
-        return OpenAI(api_key=key, base_url=simulator + BASES[slug], max_retries=0, timeout=20.0)
+        url = simulator + BASES[slug]
+        return OpenAI(api_key=key, base_url=url, max_retries=0, timeout=20.0, http_client=openai_pool)
 
     return connected
 
@@ -384,6 +385,7 @@ def test_mistral_is_strict_about_fields_ids_names_and_order(simulator):
     assert "Expected last role User or Tool" in refused(hello, {"role": "assistant", "content": "hi"}).json()["message"]
 
 
+@pytest.mark.filterwarnings("ignore:Pydantic serializer")
 def test_mistral_fails_in_the_sdks_classes(mistral):
     for flaw, status in (("revoked", 401), ("ratelimited", 429), ("overloaded", 500)):
         with pytest.raises(SDKError) as failed:
