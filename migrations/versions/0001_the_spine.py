@@ -233,7 +233,7 @@ def upgrade() -> None:
         ),
         sa.Column("error", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.Column("usage", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
-        sa.Column("total_tokens", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("total_tokens", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("epoch", sa.Integer(), server_default="1", nullable=False),
         sa.Column("owner", sa.String(length=64), nullable=False),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=False),

@@ -13,6 +13,7 @@ from webapp.chat.events import (
     Cause,
     Ended,
     Heard,
+    Pending,
     Retrying,
     ToolFinished,
     ToolStarted,
@@ -22,7 +23,6 @@ from webapp.chat.events import (
     blocks_of,
     fold,
     from_json,
-    merge,
     to_json,
     worth_storing,
 )
@@ -118,8 +118,10 @@ deltas = st.one_of(
 def test_merging_changes_no_fold(heard: list[TextDelta | ThinkingDelta | ToolArgsDelta]) -> None:
     opening: list[TurnEvent] = [Asked("d", "m"), *(Heard(BlockStart(n, "text")) for n in (0, 1))]
     events = [*opening, *(Heard(e) for e in heard)]
-    merged: list[TurnEvent] = []
+    pending = Pending()
     for event in events:
-        merge(merged, event)
+        pending.add(event)
+    merged = pending.take()
+    assert not pending
     assert len(merged) <= len(events)
     assert fold(merged).blocks() == fold(events).blocks()

@@ -130,14 +130,40 @@ def test_a_reaper_keeps_what_was_heard_and_fences_the_old_writer(database: Datab
         ref, healthy = ask(alice, db), ask(alice, db)
         log(db, ref, SAID)
         expire_lease(db, ref)
-        assert transcript.reap(db) == 1
+        assert transcript.reap(db) == ref.id
     with database.begin() as db:
         view = transcript.turn(alice.scope, db, ref.id)
         assert view.state is TurnState.INTERRUPTED
         assert [b.text for b in view.blocks] == ["Half an ans"]
         assert not transcript.finish(db, ref, fold(WHOLE))
         assert transcript.turn(alice.scope, db, healthy.id).live
-        assert transcript.reap(db) == 0
+        assert transcript.reap(db) is None
+
+
+def test_what_cannot_be_stored_of_one_turn_keeps_no_other_waiting(database: Database, alice: Somebody) -> None:
+    with database.begin() as db:
+        odd, innocent = ask(alice, db), ask(alice, db)
+        log(db, odd, SAID)
+        db.execute(text('update turn_events set body = \'{"e": "unheard-of"}\' where seq = 2'))
+        log(db, innocent, SAID)
+        for ref in (odd, innocent):
+            expire_lease(db, ref)
+    with database.begin() as db:
+        assert transcript.reap(db) == odd.id
+    with database.begin() as db:
+        assert transcript.reap(db) == innocent.id
+    with database.begin() as db:
+        assert transcript.turn(alice.scope, db, odd.id).state is TurnState.INTERRUPTED
+        assert [b.text for b in transcript.turn(alice.scope, db, innocent.id).blocks] == ["Half an ans"]
+
+
+def test_long_names_and_large_counts_of_a_provider_are_stored(database: Database, alice: Somebody) -> None:
+    huge = [WHOLE[0], Heard(Start("m" * 500)), *WHOLE[2:5], Heard(Usage(output=2**40)), *WHOLE[6:]]
+    with database.begin() as db:
+        ref = ask(alice, db)
+        assert transcript.finish(db, ref, fold(huge))
+    with database.begin() as db:
+        assert transcript.turn(alice.scope, db, ref.id).total_tokens == 2**40
 
 
 def test_leases_are_renewed_for_their_owner_alone(database: Database, alice: Somebody) -> None:
@@ -145,8 +171,8 @@ def test_leases_are_renewed_for_their_owner_alone(database: Database, alice: Som
         mine, other = ask(alice, db, owner="w1"), ask(alice, db, owner="w2")
         for ref in (mine, other):
             expire_lease(db, ref)
-        assert [held.turn_id for held in transcript.renew(db, "w1")] == [mine.id]
-        assert transcript.reap(db) == 1
+        assert [held.turn_id for held in transcript.renew(db, "w1", [mine.id, other.id])] == [mine.id]
+        assert transcript.reap(db) == other.id
         assert transcript.turn(alice.scope, db, mine.id).live
 
 

@@ -111,7 +111,7 @@ def test_nothing_stands_in_for_a_model_that_is_gone(connected: Browser, bob: Bro
 def test_a_viewer_reads_and_cannot_send(app: Flask, connected: Browser) -> None:
     vera = people.join(people.newcomer(app, "Vera"), connected.workspace_id, "viewer")
     page = vera.get("/chat").text
-    assert "Viewers read along" in page
+    assert "you can look at the settings, but not chat" in page
     assert vera.send("/chat/send", text="Hi", request_id=str(uuid.uuid4())).status_code == 403
 
 
@@ -140,7 +140,7 @@ def test_renaming_keeps_to_one_line_of_120(connected: Browser) -> None:
 def test_the_rename_form_opens_in_place_and_as_a_page(connected: Browser) -> None:
     session_id = asked(connected)
     fragment = connected.get(f"/chat/{session_id}/rename", headers={"HX-Request": "true"}).text
-    assert fragment.lstrip().startswith(f'<form class="session" id="session-{session_id}"')
+    assert fragment.lstrip().startswith(f'<form class="session renaming" id="session-{session_id}"')
     assert f'id="title-{session_id}"' in connected.get(f"/chat/{session_id}/rename").text
 
 

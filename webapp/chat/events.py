@@ -153,19 +153,57 @@ def worth_storing(event: TurnEvent) -> bool:
     return not (isinstance(event, Heard) and isinstance(event.event, Heartbeat))
 
 
-def merge(pending: list[TurnEvent], event: TurnEvent) -> None:
-    """Append `event`, or grow the last one if both are deltas of one block. Amortised by a join at each tick."""
-    last = pending[-1] if pending else None
-    if (
-        isinstance(last, Heard)
-        and isinstance(event, Heard)
-        and isinstance(event.event, TextDelta | ThinkingDelta | ToolArgsDelta)
-        and type(last.event) is type(event.event)
-        and last.event.block == event.event.block
-    ):
-        pending[-1] = Heard(replace(last.event, text=last.event.text + event.event.text))
-    else:
-        pending.append(event)
+class Pending:
+    """Events that wait to be stored. Deltas of one block that follow each other become one; their texts are joined only
+    when they are taken, so that a fast stream costs no more per piece than a slow one."""
+
+    def __init__(self) -> None:
+        self._events: list[TurnEvent] = []
+        self._texts: list[str] = []  # of the last event, if it is a delta
+
+    def __bool__(self) -> bool:
+        return bool(self._events)
+
+    def add(self, event: TurnEvent) -> None:
+        delta = _delta(event)
+        if delta is None:
+            self._settle()
+            self._events.append(event)
+        elif self._texts and _same_block(_delta(self._events[-1]), delta):
+            self._texts.append(delta.text)
+        else:
+            self._settle()
+            self._events.append(event)
+            self._texts = [delta.text]
+
+    def take(self) -> list[TurnEvent]:
+        """All of them, merged; none are left."""
+        self._settle()
+        taken, self._events = self._events, []
+        return taken
+
+    def put_back(self, events: list[TurnEvent]) -> None:
+        """What could not be stored waits again, before what came since. It keeps its numbers: it grows no more."""
+        self._settle()
+        self._events = events + self._events
+
+    def _settle(self) -> None:
+        if len(self._texts) > 1:
+            last = _delta(self._events[-1])
+            assert last is not None
+            self._events[-1] = Heard(replace(last, text="".join(self._texts)))
+        self._texts = []
+
+
+Delta = TextDelta | ThinkingDelta | ToolArgsDelta
+
+
+def _delta(event: TurnEvent) -> Delta | None:
+    return event.event if isinstance(event, Heard) and isinstance(event.event, Delta) else None
+
+
+def _same_block(last: Delta | None, delta: Delta) -> bool:
+    return last is not None and type(last) is type(delta) and last.block == delta.block
 
 
 # --- what a turn looks like ---------------------------------------------------------------------------------------

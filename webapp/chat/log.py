@@ -21,17 +21,16 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import gevent
-import psycopg
 from gevent.event import Event as Bell
 from sqlalchemy import text
-from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from webapp.chat import transcript
-from webapp.chat.events import Ended, Heard, TurnEvent, TurnFold, merge, to_json, worth_storing
+from webapp.chat.events import Ended, Heard, Pending, TurnEvent, TurnFold, to_json, worth_storing
 from webapp.chat.transcript import TurnRef
-from webapp.db import Database
+from webapp.db import UNAVAILABLE, UNSTORABLE, Database
 from webapp.llm.events import TextDelta, ThinkingDelta
 
 logger = logging.getLogger(__name__)
@@ -64,7 +63,9 @@ class LiveTurn:
     stored: int = 0  # number of the last event that is stored (writer) or read (mirror)
     readers: int = 0
     ended: bool = False
-    pending: list[TurnEvent] = field(default_factory=list)
+    loaded: bool = False  # a mirror: what was stored before it came has been read
+    pending: Pending = field(default_factory=Pending)
+    frames: Any = None  # what the page layer keeps for its readers; it goes when the turn goes
     _bell: Bell = field(default_factory=Bell)
     _spoken: bool = False
 
@@ -118,7 +119,7 @@ class TurnLog:
             return
         live.apply(event)
         if not isinstance(event, Ended):  # the end is stored with the messages, in one transaction
-            merge(live.pending, event)
+            live.pending.add(event)
         self._dirty.add(live.id)
 
     def close(self, live: LiveTurn) -> None:
@@ -132,14 +133,16 @@ class TurnLog:
     @contextmanager
     def watch(self, turn_id: uuid.UUID) -> Iterator[LiveTurn]:
         """The turn as it is and as it goes on, wherever it runs. An ended turn comes back as ended."""
-        live = self._own.get(turn_id) or self._mirrors.get(turn_id) or self._mirror(turn_id)
+        live = self._own.get(turn_id) or self._mirrors.setdefault(turn_id, LiveTurn(turn_id, None))
         live.readers += 1
         try:
+            if live.ref is None and not live.loaded:
+                self._read_on([live])
             yield live
         finally:
             live.readers -= 1
-            if live.readers == 0:
-                self._mirrors.pop(turn_id, None)
+            if live.readers == 0 and self._mirrors.get(turn_id) is live:
+                del self._mirrors[turn_id]
 
     def live(self) -> list[LiveTurn]:
         return [*self._own.values(), *self._mirrors.values()]
@@ -147,19 +150,15 @@ class TurnLog:
     def watched(self) -> int:
         return sum(1 for live in self.live() if live.readers)
 
-    def _mirror(self, turn_id: uuid.UUID) -> LiveTurn:
-        live = LiveTurn(turn_id, None)
-        self._mirrors[turn_id] = live
-        self._read_on([live])
-        return live
-
     def _read_on(self, mirrors: Sequence[LiveTurn]) -> None:
         with self._database.begin() as db:
             states = transcript.state_of(db, [m.id for m in mirrors])
             for mirror in mirrors:
                 for seq, event in transcript.events_of(db, mirror.id, mirror.stored):
-                    mirror.stored = seq
-                    mirror.apply(event)
+                    if seq > mirror.stored:  # another greenlet may have read on in the meantime
+                        mirror.stored = seq
+                        mirror.apply(event)
+                mirror.loaded = True
         for mirror in mirrors:
             state = states.get(mirror.id)
             if state is None or not state.live:
@@ -173,16 +172,16 @@ class TurnLog:
         self._news.set()
 
     def tick_forever(self) -> None:
-        """Wake readers and store events, for ever."""
-        since_store = 0.0
+        """Wake readers, for ever."""
         while True:
-            pause = SLOW_TICK if self.watched() > MANY else TICK
-            gevent.sleep(pause)
-            since_store += pause
+            gevent.sleep(SLOW_TICK if self.watched() > MANY else TICK)
             self._wake()
-            if since_store >= STORE_EVERY - 0.001:
-                since_store = 0.0
-                self.store()
+
+    def store_forever(self) -> None:
+        """Store events, for ever. Apart from the ticker: a database that hangs must not silence readers."""
+        while True:
+            gevent.sleep(STORE_EVERY)
+            self.store()
 
     def mirror_forever(self) -> None:
         """Keep the mirrors up to date, for ever."""
@@ -194,7 +193,7 @@ class TurnLog:
                 continue
             try:
                 self._read_on(mirrors)
-            except (SQLAlchemyError, psycopg.Error):
+            except UNAVAILABLE:
                 logger.warning("mirrors wait: the database does not answer")
             gevent.sleep(TICK)
 
@@ -210,29 +209,27 @@ class TurnLog:
 
     def store(self) -> None:
         """Store what is pending of every turn of this process. On failure it stays pending until the next tick."""
-        batch = [(live, live.pending) for live in self._own.values() if live.pending and live.ref]
+        batch = [(live, live.pending.take()) for live in self._own.values() if live.pending and live.ref]
         if not batch:
             return
-        for live, _ in batch:
-            live.pending = []
         try:
             self._insert(batch)
-        except DataError:
+        except UNSTORABLE:
             self._insert_one_by_one(batch)
-        except (SQLAlchemyError, psycopg.Error):
+        except UNAVAILABLE:
             logger.warning("turn events wait: the database does not answer")
             for live, events in batch:
-                live.pending = events + live.pending
+                live.pending.put_back(events)
 
     def _insert_one_by_one(self, batch: Sequence[tuple[LiveTurn, list[TurnEvent]]]) -> None:
         """Something PostgreSQL cannot hold slipped into one turn's events: the other turns must not wait for it."""
         for live, events in batch:
             try:
                 self._insert([(live, events)])
-            except DataError:
+            except UNSTORABLE:
                 logger.exception("events of turn %s cannot be stored", live.id)
-            except (SQLAlchemyError, psycopg.Error):
-                live.pending = events + live.pending
+            except UNAVAILABLE:
+                live.pending.put_back(events)
 
     def _insert(self, batch: Sequence[tuple[LiveTurn, list[TurnEvent]]]) -> None:
         turns: list[uuid.UUID] = []

@@ -1,7 +1,7 @@
 """Runner: the greenlets of a worker process that run turns, keep their leases, and end what others left behind.
 
 What reaches a running turn from outside, on any worker of any host: Stop and Disconnect. Both are written to the
-database and told by NOTIFY; should that be lost, the lease renewal finds them within RENEW seconds. Both kill the
+database and told by NOTIFY; should that be lost, the lease renewal finds them within KEEP seconds. Both kill the
 turn's greenlet, which closes the provider's connection on its way out, and what was heard is kept.
 """
 
@@ -19,7 +19,6 @@ from dataclasses import dataclass
 import gevent
 import psycopg
 from gevent.greenlet import Greenlet
-from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from webapp.accounts import Scope
 from webapp.chat import picker, transcript, turn
@@ -27,7 +26,7 @@ from webapp.chat.events import Cause, Ended, Trouble, TurnEvent, TurnState, fold
 from webapp.chat.log import BUFFER_SECONDS, LiveTurn, TurnLog
 from webapp.chat.surfaces import SURFACES
 from webapp.chat.transcript import TurnRef
-from webapp.db import Database, Session
+from webapp.db import UNAVAILABLE, UNSTORABLE, Database, Session
 from webapp.errors import UserError
 from webapp.llm.client import Client
 from webapp.llm.errors import Kind, ProviderError
@@ -38,13 +37,14 @@ from webapp.llm.request import ModelRequest
 from webapp.secret import Secret
 from webapp.tools import ToolContext
 from webapp.vault import byok
-from webapp.vault.byok import KeyRef
-from webapp.vault.keyring import Keyring, KeyringError
+from webapp.vault.byok import KeyRef, KeyUnreadable
+from webapp.vault.keyring import Keyring
 
 logger = logging.getLogger(__name__)
 
-RENEW = 3.0  # seconds between lease renewals; a lease is transcript.LEASE
-REAP = 4.0  # seconds between looks for turns whose worker died: lease + REAP < 15
+KEEP = 2.0  # seconds between lease renewals; a lease is transcript.LEASE, and both together end a dead turn in 15
+REAPED_AT_ONCE = 100
+SLICE = 0.01  # seconds of hearing after which others get their turn: a fast provider must not hold the process
 SWEEP = 300.0
 CHANNELS = ("turn_news", "turn_control")
 
@@ -116,6 +116,7 @@ class Runner:
         self._turn_timeout = turn_timeout
         self._running: dict[uuid.UUID, Running] = {}
         self._whole: set[Greenlet] = set()  # until their ends are stored
+        self._unfinished: set[uuid.UUID] = set()  # likewise, by turn
         self._started = False
 
     @property
@@ -129,10 +130,10 @@ class Runner:
         self._started = True
         for forever in (
             self._log.tick_forever,
+            self._log.store_forever,
             self._log.mirror_forever,
             self._listen_forever,
-            self._renew_forever,
-            self._reap_forever,
+            self._keep_forever,
         ):
             gevent.spawn(forever)
 
@@ -141,6 +142,7 @@ class Runner:
     def submit(self, job: Job) -> None:
         """Run the turn in a greenlet of its own."""
         live = self._log.open(job.ref)
+        self._unfinished.add(job.ref.id)
         hearing = gevent.spawn(self._hear, job, live)
         self._running[job.ref.id] = Running(hearing, job.key.id)
         whole = gevent.spawn(self._see_through, job, live, hearing)
@@ -153,15 +155,17 @@ class Runner:
         if isinstance(hearing.value, Cut):
             self._log.append(live, hearing.value.end)
         self._finish(job, live)
+        self._unfinished.discard(job.ref.id)
 
     def _hear(self, job: Job, live: LiveTurn) -> None:
         try:
             with gevent.Timeout(self._turn_timeout, Cut(TurnState.FAILED, Trouble(Cause.TOO_LONG))):
+                since = time.perf_counter()
                 for event in self._events(job):
                     self._log.append(live, event)
-        except KeyringError:
-            logger.exception("the key of turn %s cannot be read", job.ref.id)
-            self._log.append(live, Ended(TurnState.FAILED, Trouble(Cause.KEY_UNREADABLE)))
+                    if time.perf_counter() - since > SLICE:
+                        gevent.sleep(0)
+                        since = time.perf_counter()
         except Exception:  # the other of the two: a defect ends this turn and says so
             logger.exception("turn %s failed", job.ref.id)
             self._log.append(live, Ended(TurnState.FAILED, Trouble(Cause.INTERNAL)))
@@ -170,6 +174,7 @@ class Runner:
         with self._database.begin() as db:
             if not transcript.begin(db, job.ref, job.key.id, job.key.label):
                 raise stopped()
+        with self._database.begin() as db:
             secret = self._reveal(job, db)
             history = transcript.history(job.scope, db, job.ref.id)
             thinks = picker.thinks(db, job.key.id, job.model)
@@ -196,6 +201,8 @@ class Runner:
     def _reveal(self, job: Job, db: Session) -> Secret:
         try:
             return byok.reveal(job.scope, db, self._keyring, job.key.id, job.key.base_url)
+        except KeyUnreadable as error:
+            raise Cut(TurnState.FAILED, Trouble(Cause.KEY_UNREADABLE)) from error
         except UserError as error:
             raise revoked() from error
 
@@ -224,10 +231,10 @@ class Runner:
                 with self._keeping.begin() as db:
                     transcript.finish(db, job.ref, live.fold)
                 break
-            except DataError:
+            except UNSTORABLE:
                 logger.exception("turn %s said something that cannot be stored", job.ref.id)
                 live.fold = fold([Ended(TurnState.FAILED, Trouble(Cause.INTERNAL))])
-            except (SQLAlchemyError, psycopg.Error):
+            except UNAVAILABLE:
                 logger.warning("the end of turn %s waits: the database does not answer", job.ref.id)
                 gevent.sleep(1)
         self._log.close(live)
@@ -286,19 +293,51 @@ class Runner:
         elif what == "key":
             self.cut_key(uuid.UUID(value))
 
-    def _renew_forever(self) -> None:
+    def _keep_forever(self) -> None:
+        """Renew our leases, then end what others left behind, every KEEP seconds.
+
+        After an outage of the database, or of this process, every lease looks expired. So nothing is reaped before the
+        database has answered for a whole LEASE: until then every owner that lives has renewed. A process that has just
+        begun waits for half of one: whoever started it may be looking at what the one before left behind.
+        """
+        swept = last = time.monotonic()
+        answered = last - transcript.LEASE / 2
         while True:
-            gevent.sleep(RENEW)
-            if not self._running:
-                continue
-            believed = set(self._running)
+            now = time.monotonic()
+            if now - last > 2 * KEEP:
+                answered = now
+            last = now
             try:
-                with self._keeping.begin() as db:
-                    held = transcript.renew(db, self.owner)
-            except (SQLAlchemyError, psycopg.Error):
+                self._renew()
+                if now - answered >= transcript.LEASE:
+                    self._reap()
+                if now - swept >= SWEEP:
+                    swept = now
+                    self._sweep()
+            except UNAVAILABLE:
                 logger.warning("leases wait: the database does not answer")
-                continue
-            self._heed_leases(believed, held)
+                answered = time.monotonic() + KEEP
+            gevent.sleep(KEEP)
+
+    def _renew(self) -> None:
+        believed = set(self._unfinished)
+        if not believed:
+            return
+        with self._keeping.begin() as db:
+            held = transcript.renew(db, self.owner, believed)
+        self._heed_leases(believed, held)
+
+    def _reap(self) -> None:
+        for _ in range(REAPED_AT_ONCE):
+            with self._keeping.begin() as db:
+                turn_id = transcript.reap(db)
+            if turn_id is None:
+                return
+            logger.warning("turn %s was interrupted: its worker is gone", turn_id)
+
+    def _sweep(self) -> None:
+        with self._keeping.begin() as db:
+            transcript.sweep_log(db)
 
     def _heed_leases(self, believed: set[uuid.UUID], held: list[transcript.Held]) -> None:
         for lease in held:
@@ -308,21 +347,6 @@ class Runner:
                 self._cut(lease.turn_id, revoked())
         for turn_id in believed - {lease.turn_id for lease in held}:
             self._cut(turn_id, interrupted())  # taken over: our writes are fenced, so just let go
-
-    def _reap_forever(self) -> None:
-        since_sweep = 0.0
-        while True:
-            try:
-                with self._keeping.begin() as db:
-                    ended = transcript.reap(db)
-                    if since_sweep >= SWEEP:
-                        transcript.sweep_log(db)
-                if ended:
-                    logger.warning("%d turns were interrupted: their worker is gone", ended)
-                since_sweep = 0.0 if since_sweep >= SWEEP else since_sweep + REAP
-            except (SQLAlchemyError, psycopg.Error):
-                logger.warning("the reaper waits: the database does not answer")
-            gevent.sleep(REAP)
 
     # --- model lists ---
 

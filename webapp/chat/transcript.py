@@ -7,21 +7,25 @@ epoch). Leases use PostgreSQL's clock, so that hosts need not agree on the time.
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, delete, func, select, text, update
+from sqlalchemy.orm import aliased
 
 from webapp.accounts import Scope
 from webapp.chat.events import BlockView, Trouble, TurnEvent, TurnFold, TurnState, blocks_of, fold, from_json
 from webapp.chat.turn import THINKING_DROPPED
-from webapp.db import Session
+from webapp.db import UNSTORABLE, Session
 from webapp.db.models import ByokKey, ChatMessage, ChatSession, ChatTurn, TurnEventRow
 from webapp.errors import UserError, not_found
 from webapp.llm.blocks import Message, Role, Text, block_from_json, block_to_json
 from webapp.llm.events import Notice, Usage
+
+logger = logging.getLogger(__name__)
 
 LEASE = 10  # seconds a turn stays its owner's without being renewed
 LIVE = ("queued", "running", "waiting")
@@ -266,7 +270,7 @@ def _message(turn: ChatTurn, position: int, message: Message) -> ChatMessage:
         role=message.role,
         blocks=[block_to_json(b) for b in message.blocks],
         dialect=message.dialect,
-        model=message.model,
+        model=message.model[:160],
     )
 
 
@@ -452,18 +456,28 @@ class Held:
     revoked: bool
 
 
-def renew(db: Session, owner: str) -> list[Held]:
-    """Keep the owner's live turns for another LEASE seconds. A turn that is missing was taken over."""
+def renew(db: Session, owner: str, turn_ids: Iterable[uuid.UUID]) -> list[Held]:
+    """Keep these turns for another LEASE seconds. One that is missing in the answer was taken over."""
     renewed = db.execute(
         update(ChatTurn)
-        .where(ChatTurn.owner == owner, ChatTurn.state.in_(("queued", "running")))
+        .where(ChatTurn.id.in_(list(turn_ids)), ChatTurn.owner == owner, ChatTurn.state.in_(("queued", "running")))
         .values(lease_until=func.now() + text(f"interval '{LEASE} seconds'"))
         .returning(ChatTurn.id, ChatTurn.stop_requested_at, ChatTurn.byok_key_id)
     ).all()
-    keys = {row.byok_key_id for row in renewed if row.byok_key_id}
-    disconnected = (ByokKey.status == "revoked") & ByokKey.replaced_by.is_(None)  # a replaced key may finish its turns
-    gone = set(db.scalars(select(ByokKey.id).where(ByokKey.id.in_(keys), disconnected)))
+    gone = _disconnected(db, {row.byok_key_id for row in renewed if row.byok_key_id})
     return [Held(row.id, row.stop_requested_at is not None, row.byok_key_id in gone) for row in renewed]
+
+
+def _disconnected(db: Session, key_ids: Iterable[uuid.UUID]) -> set[uuid.UUID]:
+    """Which of the keys were disconnected. One that was replaced may finish its turns while its successor is active."""
+    successor = aliased(ByokKey)
+    connected = select(successor.id).where(
+        successor.workspace_id == ByokKey.workspace_id,
+        successor.provider == ByokKey.provider,
+        successor.status == "active",
+    )
+    query = select(ByokKey.id).where(ByokKey.id.in_(list(key_ids)), ~connected.correlate(ByokKey).exists())
+    return set(db.scalars(query))
 
 
 def events_of(db: Session, turn_id: uuid.UUID, after: int = 0) -> list[tuple[int, TurnEvent]]:
@@ -481,20 +495,32 @@ def state_of(db: Session, turn_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Turn
     return {turn_id: TurnState(state) for turn_id, state in rows}
 
 
-def reap(db: Session) -> int:
-    """End what lost its owner: live turns with an expired lease become interrupted, with what the log has of them."""
-    expired = db.scalars(
+def reap(db: Session) -> uuid.UUID | None:
+    """End one turn that lost its owner: a live one with an expired lease becomes interrupted, with what the log has of
+    it. One a transaction, so that what cannot be stored of one keeps no other waiting. None if there is none."""
+    turn = db.scalars(
         select(ChatTurn)
         .where(ChatTurn.state.in_(("queued", "running")), ChatTurn.lease_until < func.now())
+        .order_by(ChatTurn.lease_until)
         .with_for_update(skip_locked=True)
-        .limit(100)
-    ).all()
-    for turn in expired:
-        folded = fold([event for _, event in events_of(db, turn.id)])
-        folded.state, folded.trouble = TurnState.INTERRUPTED, None
-        turn.epoch += 1
-        _write_end(db, turn, folded)
-    return len(expired)
+        .limit(1)
+    ).one_or_none()
+    if turn is None:
+        return None
+    turn.epoch += 1
+    try:
+        with db.begin_nested():
+            _write_end(db, turn, _interrupted([event for _, event in events_of(db, turn.id)]))
+    except (*UNSTORABLE, KeyError, ValueError, TypeError, IndexError):
+        logger.exception("the log of turn %s cannot be read or stored", turn.id)
+        _write_end(db, turn, _interrupted([]))
+    return turn.id
+
+
+def _interrupted(events: Sequence[TurnEvent]) -> TurnFold:
+    folded = fold(events)
+    folded.state, folded.trouble = TurnState.INTERRUPTED, None
+    return folded
 
 
 def sweep_log(db: Session) -> None:

@@ -9,11 +9,15 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import create_engine, event
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DataError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-__all__ = ["Database", "Session"]
+__all__ = ["UNAVAILABLE", "UNSTORABLE", "Database", "Session"]
 
+UNAVAILABLE = (SQLAlchemyError, psycopg.Error)  # the database does not answer, or not with what was asked
+UNSTORABLE = (DataError,)  # a value that PostgreSQL cannot hold
+
+KEEPALIVE: dict[str, Any] = {"keepalives_idle": 20, "keepalives_interval": 5, "keepalives_count": 3}  # seconds
 RESTED = 5.0  # seconds in the pool after which a connection is asked whether it still lives: a round trip
 
 
@@ -22,7 +26,13 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 20) -> None:
         self._url = url.replace("postgresql+psycopg://", "postgresql://", 1)
-        self.engine = create_engine(url, pool_size=pool_size, max_overflow=pool_size, hide_parameters=True)
+        self.engine = create_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            hide_parameters=True,
+            connect_args={"connect_timeout": 10, **KEEPALIVE},
+        )
         event.listen(self.engine, "checkout", _ask_whether_it_lives)
         event.listen(self.engine, "checkin", _note_when_it_rests)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
@@ -42,7 +52,7 @@ class Database:
 
     def listen(self) -> psycopg.Connection[tuple[object, ...]]:
         """A connection of its own, outside the pool and in autocommit, for LISTEN."""
-        return psycopg.connect(self._url, autocommit=True)
+        return psycopg.connect(self._url, autocommit=True, connect_timeout=10, **KEEPALIVE)
 
     def close(self) -> None:
         self.engine.dispose()

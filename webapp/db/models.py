@@ -271,7 +271,7 @@ class ChatTurn(Base):
     notices: Mapped[list[Any]] = mapped_column(server_default=text("'[]'::jsonb"))
     error: Mapped[dict[str, Any] | None]
     usage: Mapped[dict[str, Any] | None]
-    total_tokens: Mapped[int] = mapped_column(server_default="0")
+    total_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
     epoch: Mapped[int] = mapped_column(server_default="1")
     owner: Mapped[str] = mapped_column(String(64))  # the worker process that writes it
     lease_until: Mapped[datetime]

@@ -19,6 +19,7 @@ from webapp.chat.events import Cause
 from webapp.chat.picker import Group, Pick
 from webapp.chat.runner import Job
 from webapp.chat.transcript import Asking, SessionRow, Standing, TurnView
+from webapp.db import UNAVAILABLE
 from webapp.errors import Link, UserError
 from webapp.llm.errors import Kind, explain
 from webapp.llm.events import FinishReason, Usage
@@ -124,6 +125,8 @@ def send(scope: Scope) -> ResponseReturnValue:
     """Store the question, start the turn, answer with its fragment. Sending twice with one request id asks once."""
     session_id = _uuid_field("session_id")
     runner = web.parts().runner
+    if web.parts().log.draining:  # a deploy: the next worker takes it
+        raise UserError("The server is restarting", "Nothing was sent. Try again in a few seconds.", status=503)
     try:
         with web.database().begin() as db:
             pick = _pick(scope, db, session_id)
@@ -265,7 +268,7 @@ def models(scope: Scope) -> ResponseReturnValue:
     return render_template("chat/_models.html", groups=_shortened(found), pick=pick, more=more)
 
 
-def shown(groups: Sequence[Group], pick: Pick) -> bool:
+def is_listed(groups: Sequence[Group], pick: Pick) -> bool:
     """Whether the pick is among the rows: else the form must carry it, or typing in the search would change it."""
     return any(option.value == pick.value for group in groups for option in group.picks)
 
@@ -309,14 +312,14 @@ def stream_turn(turn_id: uuid.UUID) -> ResponseReturnValue:
     if scope is None or standing is None:
         return _event_stream(iter([stream.gone(turn_id)]))
     if not standing.state.live:
-        return _event_stream(iter([_final(scope, turn_id)]))
+        return _event_stream(iter([_final_or_gone(scope, turn_id)]))
     return _event_stream(
         stream.follow(
             web.parts().log,
             turn_id,
             provider_name(standing.provider),
             allowed=lambda: _still_allowed(scope, turn_id),
-            final=lambda: _final(scope, turn_id),
+            final=lambda: _final_or_gone(scope, turn_id),
         )
     )
 
@@ -344,11 +347,20 @@ def _still_allowed(scope: Scope, turn_id: uuid.UUID) -> bool:
             return browsers.lives(db, current_user.session_id) and transcript.standing(now, db, turn_id) is not None
     except UserError:
         return False
+    except UNAVAILABLE:
+        return True  # what is in memory goes on; the next heartbeat asks again
 
 
 def _event_stream(body: Iterable[bytes]) -> Response:
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return Response(stream_with_context(body), mimetype="text/event-stream", headers=headers)  # type: ignore[call-overload]
+
+
+def _final_or_gone(scope: Scope, turn_id: uuid.UUID) -> bytes:
+    try:
+        return _final(scope, turn_id)
+    except UserError:  # deleted in the meantime
+        return stream.gone(turn_id)
 
 
 def _final(scope: Scope, turn_id: uuid.UUID) -> bytes:
@@ -554,7 +566,7 @@ def _furnish(state: Any) -> None:
         explain_trouble=explain_trouble,
         usage_words=usage_words,
         detours=detours,
-        shown=shown,
+        is_listed=is_listed,
         new_request_id=uuid.uuid4,
         continue_words=CONTINUE,
         key_kinds=KEY_KINDS,

@@ -13,7 +13,6 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from weakref import WeakKeyDictionary
 
 from flask import current_app
 
@@ -133,13 +132,11 @@ def waiting_for(state: TurnState, retrying: Retrying | None, blocks: object, pro
     return ""
 
 
-_broadcasts: WeakKeyDictionary[LiveTurn, Broadcast] = WeakKeyDictionary()
-
-
 def broadcast_of(live: LiveTurn, provider: str) -> Broadcast:
-    found = _broadcasts.get(live)
-    if found is None:
-        found = _broadcasts[live] = Broadcast(live, provider)
+    """The one of this turn. It hangs on the turn, so that both go together."""
+    if live.frames is None:
+        live.frames = Broadcast(live, provider)
+    found: Broadcast = live.frames
     return found
 
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from flask import (
     Flask,
@@ -167,15 +166,16 @@ def _find_scope() -> Scope | None:
 def ask_to_sign_in() -> ResponseReturnValue:
     """To the sign-in page: by redirect, or for htmx by 401 with HX-Redirect (reference/htmx.md §1.2)."""
     if is_htmx():
-        page = urlsplit(request.headers.get("HX-Current-URL", ""))
-        return Response(status=401, headers={"HX-Redirect": url_for("auth.sign_in", next=page.path or None)})
+        _, _, page = request.headers.get("HX-Current-URL", "").partition(request.host_url.rstrip("/"))
+        back = local_path(page, "") or None
+        return Response(status=401, headers={"HX-Redirect": url_for("auth.sign_in", next=back)})
     back = request.full_path.rstrip("?") if request.method == "GET" else None
     return redirect(url_for("auth.sign_in", next=back))
 
 
 def local_path(target: str | None, default: str) -> str:
     """`target` if it is a path on this site, else `default`: no open redirect."""
-    if not target or not target.startswith("/") or target.startswith(("//", "/\\")) or urlsplit(target).netloc:
+    if not target or not target.startswith("/") or target.startswith(("//", "/\\")) or not target.isprintable():
         return default
     return target
 

@@ -217,7 +217,13 @@ def clear_refused(scope: Scope, db: Session, key_id: uuid.UUID) -> None:
 def _revoke(scope: Scope, db: Session, row: ByokKey) -> None:
     _erase(scope, db, ByokKey.id == row.id)
     _record(scope, db, "key.revoked", row)
-    db.execute(select(func.pg_notify(CHANNEL, f"key:{row.id}")))
+    for key_id in db.scalars(select(ByokKey.id).where(*_lineage(row))):
+        db.execute(select(func.pg_notify(CHANNEL, f"key:{key_id}")))
+
+
+def _lineage(row: ByokKey) -> tuple[ColumnElement[bool], ...]:
+    """The key and those it replaced, on which answers may still run."""
+    return ByokKey.workspace_id == row.workspace_id, ByokKey.provider == row.provider
 
 
 def _erase(scope: Scope, db: Session, which: ColumnElement[bool]) -> None:

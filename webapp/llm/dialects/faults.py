@@ -203,7 +203,7 @@ _FILTERED = re.compile(
 )
 _REGION = re.compile(r"\b(country|region|territory|location is not supported)\b", re.IGNORECASE)
 _OVERLOAD = re.compile(r"overload|service unavailable|at capacity|over capacity|high demand", re.IGNORECASE)
-_TOO_LARGE = re.compile(r"request too large|would exceed your organization's rate limit", re.IGNORECASE)
+_TOO_LARGE = re.compile(r"request too large", re.IGNORECASE)
 _BILLING = re.compile(r"\bbilling\b", re.IGNORECASE)
 
 _KEY_CODES = {
