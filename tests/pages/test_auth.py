@@ -203,9 +203,12 @@ def test_the_start_page_leads_on(anyone: FlaskClient, alice: Browser) -> None:
 
 
 def test_the_demo_sign_in_is_shown_only_where_it_is_set(settings: Settings, anyone: FlaskClient) -> None:
-    assert "Demo account" not in anyone.get("/sign-in").text
+    assert "Use the demo" not in anyone.get("/sign-in").text
     with people.running(replace(settings, demo_sign_in="demo@example.com / swordfish")) as app:
-        assert "demo@example.com / swordfish" in app.test_client().get("/sign-in").text
+        page = app.test_client().get("/sign-in").text
+    assert "Use the demo" in page
+    assert '<input type="hidden" name="email" value="demo@example.com">' in page
+    assert '<input type="hidden" name="password" value="swordfish">' in page
 
 
 def test_flasks_own_cookies_sign_nobody_in(app: Flask, anyone: FlaskClient, alice: Browser) -> None:

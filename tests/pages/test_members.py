@@ -111,8 +111,9 @@ def test_a_removed_member_stops_seeing_acme_at_once(alice: Browser, bob: Browser
     assert bob.get("/settings/members").status_code == 200
     assert alice.send(f"/settings/members/{bob.user_id}/remove").status_code == 303
     assert bob.get("/settings/members").location == "/workspaces/new"
+    assert "You are no longer in Acme." in bob.get("/workspaces/new").text
     assert bob.post(f"/workspaces/{alice.workspace_id}/switch").status_code == 404
-    assert "Acme" not in bob.get("/settings/account").text
+    assert "Acme" not in bob.get("/settings/account").text, "told once"
     assert roles(alice) == {"Alice": "owner"}
 
 
@@ -124,6 +125,7 @@ def test_bob_leaves_and_lands_in_his_own_workspace(alice: Browser, bob: Browser)
     page = bob.get("/settings/members").text
     assert "Members of Bob&#39;s Bikes" in page
     assert "You have left Acme." in page
+    assert "no longer in" not in page
 
 
 def test_the_last_owner_cannot_leave(alice: Browser, bob: Browser) -> None:

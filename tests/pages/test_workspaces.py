@@ -82,7 +82,7 @@ def test_a_form_from_a_stale_tab_changes_nothing(alice: Browser) -> None:
 def test_who_has_no_workspace_is_led_to_create_one(app: Flask) -> None:
     dana = people.newcomer(app, "Dana")
     assert dana.get("/settings/members").location == "/workspaces/new"
-    assert "You are in no workspace yet" in dana.get("/workspaces/new").text
+    assert "You are in no workspace now" in dana.get("/workspaces/new").text
     assert dana.get("/settings/account").status_code == 200
 
 

@@ -25,7 +25,8 @@ SEEN_EVERY = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Visitor:
-    """The person behind a token, and what they look at."""
+    """The person behind a token, and what they look at. `lost`: the workspace that they looked at until they were
+    removed from it, or it was deleted; told once."""
 
     user_id: uuid.UUID
     name: str
@@ -33,6 +34,7 @@ class Visitor:
     theme: str
     session_id: uuid.UUID
     workspace_id: uuid.UUID | None
+    lost: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,23 +76,28 @@ def renew(db: Session, session_id: uuid.UUID) -> str:
 def find(db: Session, token: str) -> Visitor | None:
     """Who holds the token; None when it is unknown, idle for too long, expired or revoked. Marks it as seen."""
     row = db.execute(
-        select(UserSession.id, UserSession.workspace_id, User, WorkspaceMember.user_id.label("member"), _stale())
+        select(UserSession.id, Workspace.id, Workspace.name, User, WorkspaceMember.user_id.label("member"), _stale())
         .join(User, User.id == UserSession.user_id)
-        .outerjoin(Workspace, and_(Workspace.id == UserSession.workspace_id, Workspace.deleted_at.is_(None)))
+        .outerjoin(Workspace, Workspace.id == UserSession.workspace_id)
         .outerjoin(
             WorkspaceMember,
-            and_(WorkspaceMember.workspace_id == Workspace.id, WorkspaceMember.user_id == User.id),
+            and_(
+                WorkspaceMember.workspace_id == Workspace.id,
+                WorkspaceMember.user_id == User.id,
+                Workspace.deleted_at.is_(None),
+            ),
         )
         .where(UserSession.token_hash == _digest(token), _alive())
     ).one_or_none()
     if row is None:
         return None
-    session_id, workspace_id, user, member, stale = row
+    session_id, workspace_id, workspace_name, user, member, stale = row
     if stale:
         _mark_seen(db, session_id)
-    if member is None:
-        workspace_id = _look_elsewhere(db, session_id, user.id, workspace_id)
-    return Visitor(user.id, user.name, user.email, user.theme, session_id, workspace_id)
+    if member is not None:
+        return Visitor(user.id, user.name, user.email, user.theme, session_id, workspace_id)
+    elsewhere = _look_elsewhere(db, session_id, user.id, workspace_id)
+    return Visitor(user.id, user.name, user.email, user.theme, session_id, elsewhere, lost=workspace_name or "")
 
 
 def lives(db: Session, session_id: uuid.UUID) -> bool:

@@ -56,6 +56,8 @@ def find_person(asking: Request) -> Person | None:
         visitor = browsers.find(db, token)
     if visitor is None:
         return None
+    if visitor.lost:
+        web.notice(f"You are no longer in {visitor.lost}.", category="info")
     return Person(visitor.user_id, visitor.name, visitor.email, visitor.theme, visitor.session_id, visitor.workspace_id)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_login import current_user
 
 from webapp.accounts import Right, Scope, a_role, browsers, invitations, members, throttle
 from webapp.accounts.throttles import network
@@ -46,6 +47,7 @@ def remove(scope: Scope, user_id: uuid.UUID) -> ResponseReturnValue:
 def leave(scope: Scope) -> ResponseReturnValue:
     with web.database().begin() as db:
         members.leave(scope, db)
+        browsers.look_at(db, current_user.session_id, None)
     web.notice(f"You have left {scope.workspace_name}.")
     return web.new_page(auth.START)
 

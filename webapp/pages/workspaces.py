@@ -6,6 +6,7 @@ import uuid
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_login import current_user
 
 from webapp.accounts import Right, Scope, a_role, browsers, enter, workspaces
 from webapp.errors import UserError
@@ -71,6 +72,7 @@ def delete(scope: Scope) -> ResponseReturnValue:
         with web.database().begin() as db:
             byok.revoke_all(scope, db)
             workspaces.delete(scope, db, typed_name=web.typed("typed_name"))
+            browsers.look_at(db, current_user.session_id, None)
     except UserError as refused:
         if refused.status != 422:
             raise
