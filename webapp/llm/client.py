@@ -169,9 +169,11 @@ class Client:
         try:
             listed = join(provider.slug, self._models(provider, key, clock))
         except ProviderError as error:
-            if error.fault.kind in (Kind.INVALID_KEY, Kind.NETWORK, Kind.TIMEOUT) or not provider.probe_model:
+            if error.fault.kind in (Kind.INVALID_KEY, Kind.NETWORK, Kind.TIMEOUT):
                 raise
-        if not listed and not provider.probe_model:
+            if provider.self_hosted:
+                raise ProviderError(_without_list(error.fault)) from None
+        if provider.self_hosted and not listed:
             raise ProviderError(Fault(Kind.MODEL_NOT_FOUND, code="no_models"))
         return [m.id for m in cheapest(listed, provider.probe_model if provider.probe_listed else "")] or [
             provider.probe_model
@@ -259,6 +261,12 @@ def _another_may_do(provider: Provider, fault: Fault) -> bool:
     is for: one that cannot chat makes the request invalid."""
     about_it = fault.kind in (Kind.MODEL_FORBIDDEN, Kind.MODEL_NOT_FOUND)
     return about_it or (provider.self_hosted and fault.kind is Kind.REQUEST_INVALID)
+
+
+def _without_list(fault: Fault) -> Fault:
+    """Why there is no list of models: the server is none that has one, if it answered without such trouble."""
+    unknown_there = fault.kind in (Kind.PROTOCOL, Kind.REQUEST_INVALID, Kind.MODEL_NOT_FOUND, Kind.MODEL_FORBIDDEN)
+    return replace(fault, kind=Kind.PROTOCOL, code="no_list") if unknown_there else fault
 
 
 def _ping(provider: Provider, model: str) -> ModelRequest:

@@ -118,6 +118,10 @@ SAYS_OF_CODE: dict[str, Words] = {  # codes that say more than their kind
         "Its name leads to a private or reserved network. The operator can allow it by naming host and port in "
         "SELF_HOSTED_HOSTS.",
     ),
+    "no_list": Words(
+        "This is not an OpenAI-compatible server",
+        "Something answered, but not with a list of models. Check the address: the base URL ends in /v1 for most.",
+    ),
     "no_models": Words(
         "{provider} lists no model to chat with", "Load a model there (or pull one, in Ollama), and try again."
     ),

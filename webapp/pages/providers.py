@@ -17,9 +17,10 @@ from werkzeug.local import LocalProxy
 from webapp import audit
 from webapp.accounts import RIGHTS, Right, Scope, members, throttle
 from webapp.errors import Link, not_found
+from webapp.llm.addresses import AddressRefused
 from webapp.llm.errors import Fault, Kind, ProviderError, explain
-from webapp.llm.providers import Provider
-from webapp.pages import web
+from webapp.llm.providers import Provider, at
+from webapp.pages import own_server, web
 from webapp.secret import Secret, scrub
 from webapp.vault import byok
 from webapp.vault.byok import CardRow
@@ -34,6 +35,7 @@ INVISIBLE = re.compile("[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u20
 QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
 BEARER = re.compile(r"^bearer\s+", re.IGNORECASE)
 TESTS, PER = 20, 600  # keys tested for one workspace in ten minutes
+LONGEST_SHOWN = 400  # characters of an address that was refused
 AUDIT_PAGE = 50
 LAST_ID = 2**63 - 1
 
@@ -51,14 +53,24 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Card:
-    """Everything the partial shows. `label` is what the form holds: what was typed, or what the key is called now."""
+    """Everything the partial shows. `label` and `base_url` are what the form holds: what was typed, or what is now."""
 
     provider: Provider
     state: State
     may_change: bool
     key: CardRow | None = None
     label: str = ""
+    base_url: str = ""
     trouble: Trouble | None = None
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What a person sent to connect a provider. `base_url` only for a server of their own."""
+
+    secret: Secret
+    label: str
+    base_url: str = ""
 
 
 # --- pages ------------------------------------------------------------------------------------------------------
@@ -97,18 +109,22 @@ def form(scope: Scope, slug: str) -> ResponseReturnValue:
 def connect(scope: Scope, slug: str) -> ResponseReturnValue:
     """Test the key with no transaction open, then keep it in one."""
     provider = _provider(slug)
-    key, label = pasted(request.form.get("key", "")), web.typed("label")[: byok.LABEL_LENGTH]
-    secret = Secret(key)
-    if trouble := paste_trouble(provider, key) or _label_trouble(label, secret):
-        return _rejected(scope, provider, scrub(label, secret), trouble)
+    key = pasted(request.form.get("key", ""))
+    typed = Typed(Secret(key), web.typed("label")[: byok.LABEL_LENGTH])
+    try:
+        typed = replace(typed, base_url=_typed_base_url(provider))
+    except AddressRefused as refused:
+        return _rejected(scope, provider, typed, Trouble("This address is not taken", str(refused)))
+    if trouble := paste_trouble(provider, key) or _secret_trouble(typed):
+        return _rejected(scope, provider, typed, trouble)
     _count_test(scope)
     try:
-        probe = web.parts().client.probe(provider, secret)
+        probe = web.parts().client.probe(at(provider, typed.base_url), typed.secret)
     except ProviderError as refused:
         odd = not key.startswith(provider.key_prefix)
-        return _rejected(scope, provider, label, _told(provider, refused.fault, looks_odd=odd))
+        return _rejected(scope, provider, typed, _told(provider, refused.fault, looks_odd=odd, with_key=bool(key)))
     with web.database().begin() as db:
-        byok.connect(scope, db, web.parts().keyring, provider.slug, secret, label)
+        byok.connect(scope, db, web.parts().keyring, provider.slug, typed.secret, typed.label, typed.base_url)
     web.notice(f"{provider.name} is connected. {probe.model} answered in {probe.seconds:.1f} s.")
     return _changed(scope, provider)
 
@@ -120,7 +136,7 @@ def disconnect(scope: Scope, slug: str) -> ResponseReturnValue:
     with web.database().begin() as db:
         gone = byok.disconnect(scope, db, provider.slug)
     if gone:
-        still = "" if provider.demo else f" The key stays valid at {provider.name} until you revoke it there."
+        still = f" The key stays valid at {provider.name} until you revoke it there." if provider.keys_url else ""
         web.notice(f"{provider.name} is disconnected.{still}")
     return _changed(scope, provider)
 
@@ -149,6 +165,9 @@ def pasted(text: str) -> str:
 
 def paste_trouble(provider: Provider, key: str) -> Trouble | None:
     """What is wrong with the key before anybody is asked: not a key at all, or a known wrong kind of one."""
+    if provider.self_hosted:
+        fits = not key or own_server.KEY.fullmatch(key)
+        return None if fits else Trouble("This is not an API key", own_server.NOT_A_KEY)
     create = Link(f"Create a key at {provider.name}", provider.keys_url) if provider.keys_url else None
     if not key:
         return Trouble("Paste a key first", f"It looks like {provider.key_hint}", link=create)
@@ -164,17 +183,27 @@ def paste_trouble(provider: Provider, key: str) -> Trouble | None:
     return None
 
 
-def _label_trouble(label: str, secret: Secret) -> Trouble | None:
-    if scrub(label, secret) == label:
-        return None
-    return Trouble("The label holds a key", "Labels are shown to everyone here. Paste the key into its own field.")
+def _typed_base_url(provider: Provider) -> str:
+    """Raises AddressRefused."""
+    if not provider.self_hosted:
+        return ""
+    return own_server.base_url(web.typed("base_url"), web.parts().settings.self_hosted_hosts)
 
 
-def _told(provider: Provider, fault: Fault, *, looks_odd: bool = False) -> Trouble:
+def _secret_trouble(typed: Typed) -> Trouble | None:
+    for name, value in (("label", typed.label), ("address", typed.base_url)):
+        if scrub(value, typed.secret) != value:
+            shown = "It is shown to everyone here. Paste the key into its own field."
+            return Trouble(f"The {name} holds a key", shown)
+    return None
+
+
+def _told(provider: Provider, fault: Fault, *, looks_odd: bool = False, with_key: bool = True) -> Trouble:
     """The fault in our words, the provider's beside them. Of a key that looks odd, a refusal says so."""
-    words = explain(fault, provider.name)
+    own = own_server.explain_own(fault, with_key=with_key) if provider.self_hosted else None
+    words = own or explain(fault, provider.name)
     hint = words.hint
-    if fault.kind is Kind.INVALID_KEY:  # elsewhere these words send people here
+    if fault.kind is Kind.INVALID_KEY and not own:  # elsewhere these words send people here
         odd = f" A key of {provider.name} usually starts with {provider.key_prefix}" if looks_odd else ""
         hint = f"It may have been revoked, deleted or mistyped. Copy it again, or create a new one.{odd}"
     return Trouble(words.title, hint, fault.message, fault.status, _remedy(provider, fault))
@@ -213,8 +242,8 @@ def _at_rest(scope: Scope, provider: Provider, key: CardRow | None) -> Card:
     may_change = scope.may(Right.MANAGE_KEYS)
     if key is None:
         return Card(provider, "idle", may_change)
-    trouble = _told(provider, key.fault) if key.fault else None
-    return Card(provider, key.status, may_change, key, key.label, trouble)
+    trouble = _told(provider, key.fault, with_key=bool(key.prefix)) if key.fault else None
+    return Card(provider, key.status, may_change, key, key.label, key.base_url, trouble)
 
 
 def _resting(scope: Scope, provider: Provider) -> Card:
@@ -226,8 +255,10 @@ def _keys(scope: Scope) -> dict[str, CardRow]:
         return {row.provider: row for row in byok.cards(scope, db)}
 
 
-def _rejected(scope: Scope, provider: Provider, label: str, trouble: Trouble) -> ResponseReturnValue:
-    card = replace(_resting(scope, provider), state="rejected", label=label, trouble=trouble)
+def _rejected(scope: Scope, provider: Provider, typed: Typed, trouble: Trouble) -> ResponseReturnValue:
+    """The form with what was typed in it, but for keys."""
+    label, base_url = (scrub(text, typed.secret) for text in (typed.label, web.typed("base_url")[:LONGEST_SHOWN]))
+    card = replace(_resting(scope, provider), state="rejected", label=label, base_url=base_url, trouble=trouble)
     return _card_or_page(scope, card, status=422)
 
 
