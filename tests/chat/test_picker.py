@@ -82,11 +82,12 @@ def test_a_refused_model_is_marked_and_not_the_first_choice(database: Database, 
         assert first.model.id != "claude-sonnet-5-5"
 
 
-def test_thinking_is_asked_for_only_where_the_provider_lists_it(database: Database, listed: Somebody) -> None:
+def test_what_is_known_of_a_model_is_what_its_provider_lists(database: Database, listed: Somebody) -> None:
     with database.begin() as db:
-        assert picker.thinks(db, listed.key.id, "claude-opus-5-5")
-        assert not picker.thinks(db, listed.key.id, "claude-new-thing")
-        assert not picker.thinks(db, listed.key.id, "unheard-of")
+        opus = picker.facts(db, listed.key.id, "claude-opus-5-5")
+        assert opus is not None
+        assert opus.thinking == ("adaptive",)
+        assert picker.facts(db, listed.key.id, "unheard-of") is None
 
 
 def test_nobody_can_put_a_list_under_anothers_key(database: Database, alice: Somebody, charlie: Somebody) -> None:

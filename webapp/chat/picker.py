@@ -164,8 +164,7 @@ def remember_refused(scope: Scope, db: Session, key_id: uuid.UUID, model: str, f
         row.refused = {**row.refused, model: fault.to_json()}
 
 
-def thinks(db: Session, key_id: uuid.UUID, model: str) -> bool:
-    """Whether the model can show adaptive reasoning, as its provider says."""
+def facts(db: Session, key_id: uuid.UUID, model: str) -> Model | None:
+    """What is known of a model of this key's list."""
     row = db.get(ModelList, key_id)
-    models = [Model.from_json(raw) for raw in row.models] if row else []
-    return any(m.id == model and "adaptive" in m.thinking for m in models)
+    return next((m for m in map(Model.from_json, row.models if row else []) if m.id == model), None)

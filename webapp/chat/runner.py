@@ -44,6 +44,7 @@ logger = logging.getLogger(__name__)
 
 KEEP = 2.0  # seconds between lease renewals; a lease is transcript.LEASE, and both together end a dead turn in 15
 REAPED_AT_ONCE = 100
+MAX_OUTPUT = 16_000  # tokens of an answer with its thinking, where the model allows as many
 SLICE = 0.01  # seconds of hearing after which others get their turn: a fast provider must not hold the process
 SWEEP = 300.0
 CHANNELS = ("turn_news", "turn_control")
@@ -177,14 +178,15 @@ class Runner:
         with self._database.begin() as db:
             secret = self._reveal(job, db)
             history = transcript.history(job.scope, db, job.ref.id)
-            thinks = picker.thinks(db, job.key.id, job.model)
+            facts = picker.facts(db, job.key.id, job.model)
         surface = SURFACES[job.surface]
         request = ModelRequest(
             model=job.model,
             messages=history.messages,
             system=surface.instructions,
             tools=surface.toolbox.specs(),
-            thinking="adaptive" if thinks else "",
+            max_output=min(MAX_OUTPUT, (facts and facts.max_output) or MAX_OUTPUT),
+            thinking="adaptive" if facts and "adaptive" in facts.thinking else "",
             drop_thinking=history.drop_thinking,
             user_hash=user_hash(job.scope),
             cache_key=workspace_hash(job.scope),

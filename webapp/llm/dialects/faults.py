@@ -214,7 +214,7 @@ _CREDIT_CODES = {
     "billing_error", "insufficient_quota", "credit_balance_exhausted", "billing_hard_limit_reached",
     "organization_spend_limit_exceeded", "project_spend_limit_exceeded", "organization_usage_limit_exceeded",
     "enforced_spend_limit_reached", "contract_spend_limit_reached", "exceeded_current_quota_error",
-    "payment_required", "BILLING_DISABLED", "insufficient_balance", "credit_limit",
+    "payment_required", "BILLING_DISABLED", "insufficient_balance", "credit_limit", "blocked_api_access",
 }  # fmt: skip
 _LENGTH_CODES = {"context_length_exceeded", "too_many_prompt_tokens", "TOO_MANY_TOKENS", "exceed_context_size_error"}
 _NO_MODEL_CODES = {
@@ -228,6 +228,7 @@ _CONTENT_CODES = {
 }  # fmt: skip
 _OVERLOAD_CODES = {
     "overloaded_error", "engine_overloaded_error", "server_is_overloaded", "slow_down", "UNAVAILABLE",
+    "service_unavailable_error",
     "provider_overloaded", "provider_unavailable", "insufficient_system_resource",
 }  # fmt: skip
 _RATE_CODES = {
