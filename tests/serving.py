@@ -63,7 +63,9 @@ class Server:
 
 
 @contextmanager
-def served(settings: Settings, *, provider: str, workers: int = 1, grace: int = 8) -> Iterator[Server]:
+def served(
+    settings: Settings, *, provider: str, workers: int = 1, grace: int = 8, **environment: str
+) -> Iterator[Server]:
     """gunicorn with the repository's own configuration; Anthropic's base URL is `provider`."""
     port = free_port()
     env = {
@@ -76,6 +78,7 @@ def served(settings: Settings, *, provider: str, workers: int = 1, grace: int = 
         "PORT": str(port),
         "WEB_CONCURRENCY": str(workers),
         "LOG_LEVEL": "WARNING",
+        **environment,
     }
     command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "--graceful-timeout", str(grace)]
     process = subprocess.Popen([*command, "--log-level", "warning", "wsgi:app"], cwd=ROOT, env=env)
