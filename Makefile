@@ -39,7 +39,8 @@ catalog: $(STAMP) ## Refresh prices and abilities of models from PyPI
 
 $(STAMP):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
-	@$(PYTHON) -m venv $(VENV) || { echo "No venv. On Debian: apt install python3-venv"; rm -rf $(VENV); exit 1; }
+	@[ -e $(VENV) ] && was=there; $(PYTHON) -m venv $(VENV) || \
+	  { echo "No venv. On Debian: apt install python3-venv"; [ "$$was" ] || rm -rf $(VENV); exit 1; }
 	@echo "Installing into $(VENV)"
 	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@rm -f $(VENV)/installed-*

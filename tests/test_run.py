@@ -22,7 +22,7 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-SECOND_START = 8.0 if os.environ.get("CI") == "true" else 5.0  # seconds
+SECOND_START = 5.0  # seconds, on a machine that has nothing else to do
 
 
 @dataclass
@@ -51,7 +51,7 @@ def instance() -> Iterator[Path]:
 
 
 def allowed(seconds: float) -> float:
-    """More on a machine that is busy with other things, in proportion."""
+    """More on a machine that is busy with other things: in proportion to the processes that wait for each core."""
     return seconds * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
