@@ -41,6 +41,9 @@ PUBLIC = {
     "auth.create_account",
     "auth.sign_out",
     "members.invitation",
+    "docs.index",
+    "docs.byok",
+    "docs.provider",
 }
 STREAM = "stream"  # a policy of its own: always 200 and one frame that ends it (reference/htmx.md §1.2, trap 3)
 
