@@ -274,6 +274,9 @@ PAGES = (
     "/settings/workspace",
     "/settings/account",
     "/settings/audit",
+    "/docs",
+    "/docs/byok",
+    "/docs/providers/self_hosted",
 )
 
 
