@@ -192,7 +192,7 @@ def test_htmx_is_told_to_load_the_sign_in_page(anyone: FlaskClient) -> None:
         "/settings/members", headers={"HX-Request": "true", "HX-Current-URL": "http://localhost/settings/members?x=1"}
     )
     assert answer.status_code == 401
-    assert answer.headers["HX-Redirect"] == "/sign-in?next=/settings/members"
+    assert answer.headers["HX-Redirect"] == "/sign-in?next=/settings/members?x%3D1"
 
 
 def test_the_start_page_leads_on(anyone: FlaskClient, alice: Browser) -> None:
