@@ -153,7 +153,7 @@ def _caching(provider: Provider) -> str:
         said.append(
             f"We send `{found.cache_key}` with an opaque id of the workspace, so that its calls meet one cache."
         )
-    return " ".join(said) or f"We send nothing about caching: whatever {provider.name} caches, it caches by itself."
+    return " ".join(said) or "We send nothing about caching: what is cached is decided there."
 
 
 def _sent_table(providers: Iterable[Provider]) -> str:
