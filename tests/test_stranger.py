@@ -257,6 +257,7 @@ def dan(app: Flask, alice: Browser) -> Browser:
     with alice.database.begin() as db:
         members.remove(alice.scope, db, dan.user_id)
     dan.workspace_id = own
+    assert "You are no longer in Acme" in dan.get("/settings/account").text  # told once, on whatever page comes first
     return dan
 
 
