@@ -18,7 +18,8 @@ run: $(STAMP) ## Start everything on http://127.0.0.1:8000 (HOST, PORT)
 test: $(STAMP) ## Lint, types, and every test, the browser's too
 	@.ci/chromium
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/browser --ignore tests/system --ignore tests/test_run.py
+	$(BIN)/pytest tests/browser tests/system tests/test_run.py
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check

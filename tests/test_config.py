@@ -145,7 +145,7 @@ def test_the_real_programs_do_not_start_and_say_why(program: str, changes: dict[
     ran = subprocess.run(
         [sys.executable, *commands[program]],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **GOOD, **changes},
+        env={"PATH": os.environ["PATH"], **GOOD, "WEB_CONCURRENCY": "1", **changes},
         capture_output=True,
         text=True,
         timeout=60,
