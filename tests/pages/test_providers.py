@@ -313,11 +313,51 @@ def test_a_closed_port_is_told_as_the_network(settings: Settings) -> None:
 
 def test_a_key_of_another_shape_is_only_hinted_at(alice: Browser, anthropic: StandIn) -> None:
     anthropic.reply = FAILURES["wrong key"][0]
-    odd = "gsk_abcdefghijklmnopqrstuvwxyz"
+    odd = "key_abcdefghijklmnopqrstuvwxyz"
     assert "usually starts with sk-ant-" in words(alice.send(CONNECT, key=odd).text)
     assert "usually starts with sk-ant-" not in words(alice.send(CONNECT, key=KEY).text)
     anthropic.reply = GOOD
     assert alice.send(CONNECT, key=odd).status_code == 303
+
+
+OTHERS = {
+    "sk-or-v1-" + "0a" * 32: "an OpenRouter key",
+    "sk-proj-" + "aB3" * 20: "an OpenAI key",
+    "gsk_" + "aB3" * 17: "a Groq key",
+    "AIza" + "aB3" * 12: "a Google key",
+    "xai-" + "aB3" * 20: "an xAI key",
+}
+
+
+@pytest.mark.parametrize("key", OTHERS, ids=OTHERS.values())
+def test_the_key_of_another_provider_is_named_and_sent_only_when_a_person_insists(
+    alice: Browser, anthropic: StandIn, key: str
+) -> None:
+    refused = alice.send(CONNECT, key=key, label="Team key")
+    assert refused.status_code == 422
+    assert f"This looks like {OTHERS[key]}" in words(refused.text)
+    assert "Test it anyway" in words(refused.text)
+    assert anthropic.keys == []
+    assert key not in refused.text
+    assert alice.send(CONNECT, key=key, anyway="1").status_code == 303
+    assert anthropic.keys == [key]
+
+
+def test_a_beginning_that_several_providers_share_names_none_of_them(alice: Browser, anthropic: StandIn) -> None:
+    key = "sk-" + "0a" * 24
+    assert alice.send(CONNECT, key=key).status_code == 303
+    assert anthropic.keys == [key]
+
+
+def test_every_answer_of_a_card_takes_an_older_notice_away(alice: Browser) -> None:
+    for answer in (alice.get(CONNECT, headers=HTMX), alice.post(CONNECT, data={"key": ""}, headers=HTMX)):
+        assert 'id="notice" class="notices" hx-swap-oob="true"' in answer.text
+
+
+def test_a_connected_card_leads_on_to_the_chat(alice: Browser, anthropic: StandIn) -> None:
+    assert "Start a chat" not in words(alice.get("/settings/providers").text)
+    saved = alice.post(CONNECT, data={"key": KEY}, headers=HTMX)
+    assert "Start a chat" in words(saved.text)
 
 
 def test_no_transaction_is_open_while_the_provider_is_asked(alice: Browser, anthropic: StandIn) -> None:

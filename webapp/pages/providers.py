@@ -7,6 +7,7 @@ in no state, is given a key to show: templates/providers/_card.html draws a Card
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -35,6 +36,7 @@ INVISIBLE = re.compile("[\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u20
 QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
 BEARER = re.compile(r"^bearer\s+", re.IGNORECASE)
 TESTS, PER = 20, 600  # keys tested for one workspace in ten minutes
+BEGINNING = re.compile(r"(\S+)…")  # of a key, in the hint that shows it
 LONGEST_SHOWN = 400  # characters of an address that was refused
 AUDIT_PAGE = 50
 LAST_ID = 2**63 - 1
@@ -49,6 +51,7 @@ class Trouble:
     said: str = ""
     status: int = 0
     link: Link | None = None
+    doubt: bool = False  # we only suspect it: the form offers to test the key all the same
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ def show(scope: Scope, slug: str) -> ResponseReturnValue:
     """The card as it rests: what Cancel asks for."""
     card = _resting(scope, _provider(slug))
     if web.is_htmx():
-        return render_template("providers/_card.html", card=card, focus=True)
+        return render_template("providers/_changed.html", card=card, focus=True)
     return redirect(_place(card.provider))
 
 
@@ -115,7 +118,7 @@ def connect(scope: Scope, slug: str) -> ResponseReturnValue:
         typed = replace(typed, base_url=_typed_base_url(provider))
     except AddressRefused as refused:
         return _rejected(scope, provider, typed, Trouble("This address is not taken", str(refused)))
-    if trouble := paste_trouble(provider, key) or _secret_trouble(typed):
+    if trouble := paste_trouble(provider, key) or _secret_trouble(typed) or _mistaken(provider, key):
         return _rejected(scope, provider, typed, trouble)
     _count_test(scope)
     try:
@@ -181,6 +184,24 @@ def paste_trouble(provider: Provider, key: str) -> Trouble | None:
             link=create,
         )
     return None
+
+
+def _mistaken(provider: Provider, key: str) -> Trouble | None:
+    """Another provider's key, as far as its beginning tells; None once a person has said to test it anyway."""
+    other = whose(key, web.parts().providers.values())
+    if other is None or other == provider or provider.self_hosted or "anyway" in request.form:
+        return None
+    title = f"This looks like {'an' if other.name[0] in 'AEIOUx' else 'a'} {other.name} key"
+    hint = f"It was not sent to {provider.name}. If it is one of theirs, paste it again and choose Test it anyway."
+    return Trouble(title, hint, link=Link(f"Connect {other.name}", _place(other)), doubt=True)
+
+
+def whose(key: str, providers: Iterable[Provider]) -> Provider | None:
+    """The provider whose keys begin like this one; None if it is nobody's beginning, or that of several ("sk-")."""
+    begins = [(b, p) for p in providers for b in (p.key_prefix, *BEGINNING.findall(p.key_hint)) if b]
+    longest = max((len(b) for b, _ in begins if key.startswith(b)), default=0)
+    found = {p.slug: p for b, p in begins if len(b) == longest and key.startswith(b)}
+    return next(iter(found.values())) if len(found) == 1 else None
 
 
 def _typed_base_url(provider: Provider) -> str:
@@ -264,14 +285,14 @@ def _rejected(scope: Scope, provider: Provider, typed: Typed, trouble: Trouble) 
 
 def _card_or_page(scope: Scope, card: Card, *, status: int = 200) -> ResponseReturnValue:
     if web.is_htmx():
-        return render_template("providers/_card.html", card=card), status
+        return render_template("providers/_changed.html", card=card), status
     return _page(scope, card), status
 
 
 def _changed(scope: Scope, provider: Provider) -> ResponseReturnValue:
     """The card as it is now; for htmx with the notice and the banner beside it."""
     if web.is_htmx():
-        return render_template("providers/_changed.html", card=_resting(scope, provider))
+        return render_template("providers/_changed.html", card=_resting(scope, provider), focus=True)
     return redirect(_place(provider), 303)
 
 
