@@ -60,13 +60,18 @@ document.addEventListener("input", ({ target }) => target.matches("[data-draft]"
 document.addEventListener("submit", ({ target }) => target.matches("[data-forget]") && sessionStorage.clear());
 
 /* --- What has just come into the page, at its start and in every fragment: times in the reader's zone and language,
-       drafts, and the chat that is shown in view of its list. */
+       drafts, and the list of chats where it was, the one that is shown in view. */
 const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const reveal = (root) => root.querySelector(".sessions [aria-current], .model :checked")?.parentElement.scrollIntoView({ block: "nearest" });
+let scrolled = 0;
+document.addEventListener("scroll", ({ target }) => { if (target.matches?.(".sessions")) scrolled = target.scrollTop; }, true);
 document.addEventListener("htmx:after:process", ({ target }) => {
   for (const time of target.querySelectorAll("time[datetime]")) time.textContent = clock.format(new Date(time.dateTime));
   target.querySelectorAll("[data-draft]").forEach(recall);
-  if (target.querySelector(".sessions")) reveal(target);
+  const list = target.querySelector(".sessions");
+  if (!list) return;
+  list.scrollTop = scrolled;
+  reveal(target);
 });
 
 /* --- Focus that a swap took away goes to the first control of what is left around it; failing that, to where the page
