@@ -7,22 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from webapp.llm.addresses import AddressRefused, Host, named_hosts
+from webapp.llm.providers import DEMO, PROVIDERS
 from webapp.secret import Secret
 
-PROVIDER_SLUGS = (
-    "anthropic",
-    "openrouter",
-    "openai",
-    "google",
-    "mistral",
-    "zai",
-    "deepseek",
-    "xai",
-    "groq",
-    "moonshot",
-    "together",
-    "demo",
-)
+PROVIDER_SLUGS = tuple(provider.slug for provider in (*PROVIDERS, DEMO))
 WEAK_KEY = 32  # characters; `openssl rand -base64 32` gives 44
 
 

@@ -14,11 +14,11 @@ from webapp.llm.blocks import Message, Text, ToolResult
 from webapp.llm.client import Client
 from webapp.llm.errors import Kind, ProviderError
 from webapp.llm.events import FinishReason
-from webapp.llm.providers import ELEVEN, Provider
+from webapp.llm.providers import PROVIDERS, Provider
 from webapp.llm.request import ModelRequest, ToolSpec
 from webapp.secret import Secret
 
-OTHERS = [provider for provider in ELEVEN if provider.slug in BASES]
+OTHERS = [provider for provider in PROVIDERS if provider.slug in BASES]
 REST = "0123456789abcdef012345"
 TOOL = ToolSpec("list_campaigns", "Lists campaigns.", {"type": "object", "properties": {}, "required": []})
 client = Client(idle_timeout=5.0, total_timeout=20.0)

@@ -380,7 +380,7 @@ DEMO = Provider(
     demo=True,
 )
 
-ELEVEN = (  # in the order of the page
+PROVIDERS = (  # in the order of the page
     ANTHROPIC,
     OPENROUTER,
     OPENAI,
@@ -400,7 +400,7 @@ def catalogue(base_urls: Mapping[str, str]) -> dict[str, Provider]:
 
     The demo provider is there only if it was given a base URL (make run gives it the simulator's).
     """
-    known = [*ELEVEN, SELF_HOSTED, *([DEMO] if base_urls.get("demo") else [])]
+    known = [*PROVIDERS, SELF_HOSTED, *([DEMO] if base_urls.get("demo") else [])]
     return {p.slug: at(p, base_urls.get(p.slug, "")) for p in known}
 
 
