@@ -113,6 +113,16 @@ MEANS: dict[str, tuple[tuple[Block, ...], Finish, Usage]] = {
         Usage(),
     ),
     "together/never_ends": ((Text("ab"), ToolUse("call_ok", "go")), Finish(CALLS, ""), Usage()),
+    "fireworks/think_tags": (
+        (Thinking("Two names", {"in": "<think>"}), Text("Pip and Bill")),
+        Finish(STOP, "stop"),
+        Usage(input=9, output=8),
+    ),
+    "cerebras/reasoning": (
+        (Thinking("Short names.", {"in": "reasoning"}), Text("Pip, Bill")),
+        Finish(STOP, "stop"),
+        Usage(input=9, output=8),
+    ),
     "plain/think_tags": (
         (Thinking("Compare 1 < 2 </b> and ", {"in": "<think>"}), Text("Two <think> is more.")),
         Finish(STOP, "stop"),

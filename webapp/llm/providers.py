@@ -380,6 +380,38 @@ DEMO = Provider(
     demo=True,
 )
 
+FIREWORKS = Provider(
+    slug="fireworks",
+    name="Fireworks",
+    dialect="openai_chat",
+    base_url="https://api.fireworks.ai/inference/v1",
+    keys_url="https://app.fireworks.ai/settings/users/api-keys",
+    usage_url="https://app.fireworks.ai/account/usage",
+    billing_url="https://app.fireworks.ai/account/billing",
+    key_hint="fw_…",
+    key_prefix="fw_",
+    probe_model="accounts/fireworks/models/gpt-oss-20b",
+    probe_listed=True,
+    logo="fireworks",
+    chat=ChatQuirks(user="user", echo=("reasoning_content",), think_tags=True),
+)
+
+CEREBRAS = Provider(
+    slug="cerebras",
+    name="Cerebras",
+    dialect="openai_chat",
+    base_url="https://api.cerebras.ai/v1",
+    keys_url="https://cloud.cerebras.ai",
+    usage_url="https://cloud.cerebras.ai",
+    billing_url="https://cloud.cerebras.ai",
+    key_hint="csk-…",
+    key_prefix="csk-",
+    probe_model="gpt-oss-120b",
+    probe_listed=True,
+    logo="cerebras",
+    chat=ChatQuirks(max_tokens="max_completion_tokens", user="user", echo=("reasoning",)),
+)
+
 PROVIDERS = (  # in the order of the page
     ANTHROPIC,
     OPENROUTER,
@@ -392,6 +424,8 @@ PROVIDERS = (  # in the order of the page
     GROQ,
     MOONSHOT,
     TOGETHER,
+    FIREWORKS,
+    CEREBRAS,
 )
 
 
