@@ -159,3 +159,11 @@ document.addEventListener("click", async ({ target }) => {
   setTimeout(() => { label.textContent = was; button.removeAttribute("data-copied"); }, 2000);
 });
 document.addEventListener("focusin", ({ target }) => target.matches("[data-select]") && target.select());
+
+/* --- A countdown: data-until is the moment it counts down to. */
+setInterval(() => {
+  for (const count of document.querySelectorAll("[data-until]")) {
+    const left = Math.ceil((Date.parse(count.dataset.until) - Date.now()) / 1000);
+    count.textContent = left > 90 ? `${Math.ceil(left / 60)} min` : `${Math.max(left, 0)} s`;
+  }
+}, 1000);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -11,8 +12,9 @@ from flask import Flask
 from tests import people
 from tests.people import Browser
 from webapp.chat import picker, transcript
-from webapp.chat.events import Ended, TurnState, fold
+from webapp.chat.events import Cause, Ended, Trouble, TurnState, fold
 from webapp.chat.transcript import Asking, SessionRow
+from webapp.llm.errors import Fault, Kind
 from webapp.llm.models import RemoteModel
 from webapp.pages.chat import compact, groupby_day, usd
 from webapp.secret import Secret
@@ -106,6 +108,40 @@ def test_nothing_stands_in_for_a_model_that_is_gone(connected: Browser, bob: Bro
     assert answer.status_code == 409
     assert "not available any more" in answer.text
     assert "Go on</textarea>" in answer.text
+
+
+def failed(person: Browser, kind: Kind, **more: Any) -> uuid.UUID:
+    with person.database.begin() as db:
+        asking = Asking(uuid.uuid4(), "Why?", "anthropic", "claude-sonnet-5-5", "Claude Sonnet 5.5", None, "Acme")
+        ref, _ = transcript.open_turn(person.scope, db, None, asking, "w1")
+        trouble = Trouble(Cause.PROVIDER, Fault(kind, "Their words", 429, **more))
+        transcript.finish(db, ref, fold([Ended(TurnState.FAILED, trouble)]))
+    return ref.session_id
+
+
+def test_a_failure_offers_the_other_providers_with_their_price(connected: Browser) -> None:
+    with connected.database.begin() as db:
+        key_id = byok.connect(connected.scope, db, connected.parts.keyring, "groq", Secret("gsk_" + "x" * 40), "")
+        listed = [RemoteModel("llama", "Llama", price_in=0.1, price_out=0.2)]
+        picker.keep_list(connected.scope, db, key_id, "groq", listed)
+    page = connected.get(f"/chat/{failed(connected, Kind.OVERLOADED)}").text
+    assert "Ask Llama instead" in page
+    assert "$0.10 in, $0.20 out instead of $" in page
+    assert "Ask Mystery instead" not in page
+    assert "Their words" in page
+
+
+def test_a_refused_model_offers_another_one_of_the_same_provider(connected: Browser) -> None:
+    assert "Ask Mystery instead" in connected.get(f"/chat/{failed(connected, Kind.MODEL_FORBIDDEN)}").text
+
+
+def test_a_limit_is_counted_down_and_an_empty_wallet_leads_to_the_billing_page(connected: Browser) -> None:
+    limited = connected.get(f"/chat/{failed(connected, Kind.RATE_LIMITED, retry_after=30.0)}").text
+    assert 'data-until="' in limited
+    assert ">30 s</span>" in limited
+    empty = connected.get(f"/chat/{failed(connected, Kind.NO_CREDIT)}").text
+    assert "Billing at Anthropic" in empty
+    assert "data-until" not in empty
 
 
 def test_a_viewer_reads_and_cannot_send(app: Flask, connected: Browser) -> None:

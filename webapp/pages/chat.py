@@ -445,19 +445,40 @@ class Detour:
     price: str
 
 
+def ask_again_at(turn: TurnView) -> datetime | None:
+    """When the provider said that it may be asked again, if that was said."""
+    fault = turn.trouble.fault if turn.trouble else None
+    if fault is None or not fault.retry_after or turn.ended_at is None:
+        return None
+    return turn.ended_at + timedelta(seconds=fault.retry_after)
+
+
 SWITCH_HELPS = frozenset(Kind) - {Kind.REQUEST_INVALID, Kind.CONTENT_BLOCKED}
 
 
 def detours(turn: TurnView) -> list[Detour]:
-    """Where a failed question could go, one model of each other connected provider."""
+    """Where a failed question could go: a model of each other connected provider, and, where the model was the
+    trouble, another one of the same."""
     scope = web.current_scope()
     if scope is None or not scope.may(Right.CHAT) or not _switch_helps(turn):
         return []
     with web.database().look() as db:
         groups = picker.groups(scope, db, web.parts().providers)
-    here = picker.find(groups, turn.provider, turn.model)
-    others = (picker.first_of(g) for g in groups if g.provider.slug != turn.provider)
-    return [Detour(pick, price_beside(pick, here)) for pick in others if pick]
+    here = next((p for g in groups for p in g.picks if p.provider.slug == turn.provider and _asked_for(p, turn)), None)
+    groups = [g if g.provider.slug != turn.provider else _without(g, turn) for g in groups]
+    return [Detour(pick, price_beside(pick, here)) for pick in map(picker.first_of, groups) if pick]
+
+
+def _asked_for(pick: Pick, turn: TurnView) -> bool:
+    return pick.model.name == turn.model_name or pick.model.id == turn.model
+
+
+def _without(group: Group, turn: TurnView) -> Group:
+    """The failed turn's own provider: its other models, if it was the model that was wrong, else nothing."""
+    fault = turn.trouble.fault if turn.trouble else None
+    if fault is None or fault.kind not in (Kind.MODEL_FORBIDDEN, Kind.MODEL_NOT_FOUND):
+        return replace(group, picks=())
+    return replace(group, picks=tuple(p for p in group.picks if not _asked_for(p, turn)))
 
 
 def _switch_helps(turn: TurnView) -> bool:
@@ -566,6 +587,7 @@ def _furnish(state: Any) -> None:
         explain_trouble=explain_trouble,
         usage_words=usage_words,
         detours=detours,
+        ask_again_at=ask_again_at,
         is_listed=is_listed,
         new_request_id=uuid.uuid4,
         continue_words=CONTINUE,
