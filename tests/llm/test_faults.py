@@ -80,6 +80,11 @@ MEANS: dict[str, tuple[int, Any, Kind]] = {
     "OpenRouter: wrong key": (401, router(401, "User not found."), Kind.INVALID_KEY),
     "OpenRouter: guardrail": (403, router(403, "Not allowed", error_type="permission_denied"), Kind.KEY_FORBIDDEN),
     "xAI: no permission": (403, {"code": "x", "error": "Team is not authorized."}, Kind.KEY_FORBIDDEN),
+    "LiteLLM: wrong key, no database": (
+        400,
+        openai("No connected db.", "no_db_connection", "400"),
+        Kind.INVALID_KEY,
+    ),
     # money
     "OpenAI: no quota": (429, openai("You exceeded your current quota.", "", "insufficient_quota"), Kind.NO_CREDIT),
     "OpenAI: hard limit": (429, openai("Limit.", "", "billing_hard_limit_reached"), Kind.NO_CREDIT),
@@ -218,6 +223,16 @@ MEANS: dict[str, tuple[int, Any, Kind]] = {
     "DeepSeek: a field": (422, openai("Failed to deserialize"), Kind.REQUEST_INVALID),
     "OpenRouter: timeout": (408, router(408, "Timed out", error_type="timeout"), Kind.TIMEOUT),
     "Together: gateway": (524, "<html><title>A timeout occurred</title></html>", Kind.TIMEOUT),
+    "LiteLLM: too long": (
+        400,
+        openai("litellm.ContextWindowExceededError: litellm.BadRequestError: no.", "invalid_request_error", "400"),
+        Kind.CONTEXT_OVERFLOW,
+    ),
+    "LiteLLM: unavailable": (
+        500,
+        openai("litellm.ServiceUnavailableError: The model went away.", "server_error"),
+        Kind.OVERLOADED,
+    ),
     "any: internal": (500, openai("Oops", "server_error"), Kind.PROVIDER_ERROR),
     "any: another address": (404, {"message": "no Route matched with those values"}, Kind.PROTOCOL),
     "any: a page": (403, "<html><title>Blocked</title></html>", Kind.PROTOCOL),
@@ -244,6 +259,11 @@ def test_it_means_the_same_inside_a_stream(status: int, body: dict[str, Any], ki
     said = {**body, "error": {**body["error"], "status_code": status}}
     fault = fault_in_stream(said).fault
     assert (fault.kind, fault.in_stream) == (kind, True)
+
+
+def test_a_status_inside_a_stream_may_come_as_text() -> None:
+    fault = fault_in_stream(openai("The model went away.", code="503")).fault
+    assert (fault.kind, fault.status) == (Kind.OVERLOADED, 503)
 
 
 @pytest.mark.parametrize("said", [{}, {"error": None}, {"type": "error"}, {"error": "cut"}, {"message": "cut"}])

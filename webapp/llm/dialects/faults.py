@@ -179,7 +179,7 @@ _TOO_LONG = re.compile(
     r"|exceeds? the (model'?s )?context"
     r"|reduce the length of the messages|input token count|number of tokens allowed|input token length too long"
     r"|exceeded model token limit|input tokens exceed|current length is .* while limit is|messages is too long"
-    r"|too many (prompt |input )?tokens|tokens \+ .{0,20}max_new_tokens|context (size|window) (is )?exceeded"
+    r"|too many (prompt |input )?tokens|tokens \+ .{0,20}max_new_tokens|context ?(size|window) ?(is )?exceeded"
     r"|context overflow|exceeds? the available context|context[ _]length[ _]exceeded",
     re.IGNORECASE | re.DOTALL,
 )
@@ -202,13 +202,14 @@ _FILTERED = re.compile(
     re.IGNORECASE,
 )
 _REGION = re.compile(r"\b(country|region|territory|location is not supported)\b", re.IGNORECASE)
-_OVERLOAD = re.compile(r"overload|service unavailable|at capacity|over capacity|high demand", re.IGNORECASE)
+_OVERLOAD = re.compile(r"overload|service ?unavailable|at capacity|over capacity|high demand", re.IGNORECASE)
 _TOO_LARGE = re.compile(r"request too large", re.IGNORECASE)
 _BILLING = re.compile(r"\bbilling\b", re.IGNORECASE)
 
 _KEY_CODES = {
     "invalid_api_key", "API_KEY_INVALID", "API_KEY_EXPIRED", "authentication_error", "invalid_authentication_error",
     "authentication", "UNAUTHENTICATED", "unauthorized",
+    "no_db_connection",  # LiteLLM without a database, where it would look up any key but its own
 }  # fmt: skip
 _CREDIT_CODES = {
     "billing_error", "insufficient_quota", "credit_balance_exhausted", "billing_hard_limit_reached",
@@ -444,7 +445,8 @@ def _status(status: int, error: Mapping[str, Any], body: Mapping[str, Any], code
     if status not in (0, 200):
         return status
     for value in (error.get("status_code"), body.get("status_code"), error.get("code"), error.get("status")):
-        if isinstance(value, int) and not isinstance(value, bool) and 400 <= value < 600:
-            return value
+        number = _text(value)  # LiteLLM sends it as text
+        if re.fullmatch("[45][0-9]{2}", number):
+            return int(number)
     unnamed = 500 if status == 0 or body.get("error") else status
     return next((_STATUS[code] for code in codes if code in _STATUS), unnamed)
