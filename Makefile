@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed-$(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench migrate catalog
+.PHONY: help run test test-peers lint bench migrate catalog
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
 
 run: $(STAMP) ## Start everything on http://127.0.0.1:8000 (HOST, PORT)
 	@exec $(BIN)/python -W ignore:XDG_RUNTIME_DIR dev.py
@@ -20,6 +20,11 @@ test: $(STAMP) ## Lint, types, and every test, the browser's too
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/browser --ignore tests/system --ignore tests/test_run.py
 	$(BIN)/pytest tests/browser tests/system tests/test_run.py
+
+test-peers: $(STAMP) ## Our dialects against LiteLLM's proxy, in an environment of its own
+	@$(PYTHON) -m venv $(VENV)/peers
+	@$(VENV)/peers/bin/pip install --quiet --disable-pip-version-check -r tests/peers/requirements.txt
+	$(BIN)/pytest tests/peers
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)/ruff check
