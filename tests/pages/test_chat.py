@@ -66,6 +66,20 @@ def test_the_picker_shows_prices_and_says_when_one_is_unknown(connected: Browser
     assert "price unknown" in page
 
 
+def test_a_provider_with_hundreds_of_models_hides_no_other(connected: Browser) -> None:
+    with connected.database.begin() as db:
+        secret = Secret("sk-or-v1-" + "x" * 40)
+        key_id = byok.connect(connected.scope, db, connected.parts.keyring, "openrouter", secret, "")
+        many = [RemoteModel(f"vendor/model-{n}", f"Model {n}") for n in range(435)]
+        picker.keep_list(connected.scope, db, key_id, "openrouter", many)
+    page = connected.get("/chat").text
+    assert "Claude Sonnet 5.5" in page
+    assert "Model 29" in page
+    assert "Model 30<" not in page
+    assert "405 more" in page
+    assert "Model 434" in connected.get("/chat/models?q=434").text
+
+
 def test_typing_narrows_the_picker(connected: Browser) -> None:
     found = connected.get("/chat/models?q=son+ant", headers={"HX-Request": "true"}).text
     assert "Claude Sonnet 5.5" in found

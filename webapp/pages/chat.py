@@ -29,6 +29,7 @@ from webapp.vault import byok
 
 bp = Blueprint("chat", __name__)
 
+FEWEST_MODELS = 8  # rows that every provider gets
 SHOWN_MODELS = 60  # rows of the picker; typing narrows the rest
 
 CONTINUE = "Continue exactly where you stopped."  # what the Continue button sends; shown as a quiet line
@@ -85,7 +86,7 @@ def _around(scope: Scope, db: Any, session: SessionRow | None) -> dict[str, Any]
         "days": groupby_day(rows if "all" in request.args else rows[:SHOWN_SESSIONS]),
         "older": 0 if "all" in request.args else len(rows[SHOWN_SESSIONS:]),
         "groups": _shortened(groups),
-        "more": max(0, sum(len(g.picks) for g in groups) - SHOWN_MODELS),
+        "more": _left_out(groups),
         "pick": pick,
         "gone": model if groups and not pick else "",
         "ready": bool(groups) and scope.may(Right.CHAT),
@@ -94,11 +95,13 @@ def _around(scope: Scope, db: Any, session: SessionRow | None) -> dict[str, Any]
 
 
 def _shortened(groups: Sequence[Group]) -> list[Group]:
-    room, kept = SHOWN_MODELS, []
-    for group in groups:
-        kept.append(replace(group, picks=group.picks[:room]))
-        room = max(0, room - len(group.picks))
-    return kept
+    """What fits: each provider gets its share, so that one with hundreds of models hides no other."""
+    share = max(FEWEST_MODELS, SHOWN_MODELS // max(1, len(groups)))
+    return [replace(group, picks=group.picks[:share]) for group in groups]
+
+
+def _left_out(groups: Sequence[Group]) -> int:
+    return sum(len(g.picks) for g in groups) - sum(len(g.picks) for g in _shortened(groups))
 
 
 def _fetch_missing(scope: Scope) -> None:
@@ -264,7 +267,7 @@ def models(scope: Scope) -> ResponseReturnValue:
         groups = picker.groups(scope, db, web.parts().providers)
         pick = picker.find(groups, *request.args.get("model", "").partition(":")[::2])
     found = [replace(g, picks=tuple(p for p in g.picks if _holds(p, words))) for g in groups]
-    more = max(0, sum(len(g.picks) for g in found) - SHOWN_MODELS)
+    more = _left_out(found)
     return render_template("chat/_models.html", groups=_shortened(found), pick=pick, more=more)
 
 
