@@ -213,13 +213,13 @@ def test_two_hundred_streams_run_at_once(simulator, stats):
     headers = {"x-api-key": "sk-ant-demo-crowd", "anthropic-version": "2023-06-01"}
 
     def one(number: int) -> str:
-        asked = body(f"[[sim tokens=50 delay=40 echo]] number {number}")
+        asked = body(f"[[sim tokens=50 delay=160 echo]] number {number}")
         return _text(requests.post(f"{simulator}/v1/messages", json=asked, headers=headers, timeout=60).text)
 
     begun = time.monotonic()
     with ThreadPoolExecutor(200) as pool:
         answers = pool.map(one, range(200))
-        _until(lambda: stats()["streams"]["active"] >= 190, 10)
+        _until(lambda: stats()["streams"]["active"] >= 190, 30)
         texts = list(answers)
     assert all(text.startswith(f"number {number}") for number, text in enumerate(texts))
     assert time.monotonic() - begun < 20, "200 answers of two seconds each, at the same time"
