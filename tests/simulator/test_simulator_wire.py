@@ -222,7 +222,7 @@ def test_two_hundred_streams_run_at_once(simulator, stats):
         _until(lambda: stats()["streams"]["active"] >= 190, 30)
         texts = list(answers)
     assert all(text.startswith(f"number {number}") for number, text in enumerate(texts))
-    assert time.monotonic() - begun < 20, "200 answers of two seconds each, at the same time"
+    assert time.monotonic() - begun < 60, "200 answers of eight seconds each, at the same time"
     _until(lambda: stats()["streams"]["active"] == 0)
 
 
@@ -240,7 +240,7 @@ def test_it_starts_within_a_second_and_ends_cleanly_even_with_a_stream_open(numb
     line = process.stdout.readline()
     started = time.monotonic() - begun
     assert line.startswith("simulator listening on http://127.0.0.1:")
-    assert started < 2, "usually a third of a second; tests share their machine"
+    assert started < 4, "usually a third of a second; tests share their machine"
     headers = {"x-api-key": "sk-ant-demo-1", "anthropic-version": "2023-06-01"}
     asked = body("[[sim silence-after=1]] hello")
     with requests.post(f"{line.split()[-1]}/v1/messages", json=asked, headers=headers, timeout=5, stream=True) as got:
