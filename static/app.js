@@ -137,12 +137,14 @@ document.addEventListener("toggle", ({ target, newState }) => {
 }, true);
 document.addEventListener("keydown", (event) => {
   const { target, key } = event, menu = target.closest("[role=menu]"), all = menu ? items(menu) : [];
+  const leave = key === "Escape" && target.closest("form")?.querySelector("[data-escape]");
   const at = all.indexOf(target), to = { ArrowDown: at + 1, ArrowUp: at < 0 ? -1 : at - 1, Home: 0, End: -1 }[key];
   let next;
   if (all.length && to !== undefined) next = all.at(to % all.length);
   else if (key === "ArrowDown" && target.matches(".picker-search input")) next = target.closest("[popover]").querySelector("[type=radio]");
-  else if (key === "Escape") return target.closest("form")?.querySelector("[data-escape]")?.click();
-  if (next) { event.preventDefault(); next.focus(); }
+  if (next || leave) event.preventDefault();
+  if (leave) leave.click();
+  else next?.focus();
 });
 document.addEventListener("click", ({ target, detail }) => detail && target.matches(".model input") && target.closest("[popover]").hidePopover());
 

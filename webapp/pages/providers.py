@@ -191,8 +191,8 @@ def _mistaken(provider: Provider, key: str) -> Trouble | None:
     other = whose(key, web.parts().providers.values())
     if other is None or other == provider or provider.self_hosted or "anyway" in request.form:
         return None
+    hint = f"It was not sent to {provider.name}. If it belongs there after all, paste it again and test it anyway."
     title = f"This looks like {'an' if other.name[0] in 'AEIOUx' else 'a'} {other.name} key"
-    hint = f"It was not sent to {provider.name}. If it is one of theirs, paste it again and choose Test it anyway."
     return Trouble(title, hint, link=Link(f"Connect {other.name}", _place(other)), doubt=True)
 
 
