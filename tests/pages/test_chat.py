@@ -16,7 +16,7 @@ from webapp.chat.events import Cause, Ended, Trouble, TurnState, fold
 from webapp.chat.transcript import Asking, SessionRow
 from webapp.llm.errors import Fault, Kind
 from webapp.llm.models import RemoteModel
-from webapp.pages.chat import compact, groupby_day, usd
+from webapp.pages.words import compact, groupby_day, usd
 from webapp.secret import Secret
 from webapp.vault import byok
 

@@ -1,0 +1,236 @@
+"""The words of a turn: what its state, its error and its numbers read like to a person, and where to go from there.
+
+What a provider's faults are called is in llm/errors.py; which of these words stand where is the templates' business.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from flask import url_for
+
+from webapp.accounts import Right
+from webapp.chat import picker
+from webapp.chat.events import Cause
+from webapp.chat.picker import Group, Pick
+from webapp.chat.transcript import SessionRow, TurnView
+from webapp.errors import Link
+from webapp.llm.errors import Kind, explain
+from webapp.llm.events import FinishReason, Usage
+from webapp.pages import stream, web
+from webapp.pages.richtext import render as rich_text
+
+CONTINUE = "Continue exactly where you stopped."  # what the Continue button sends; shown as a quiet line
+KEY_KINDS = frozenset({Kind.INVALID_KEY, Kind.KEY_FORBIDDEN, Kind.NO_CREDIT, Kind.MODEL_FORBIDDEN})  # go to the key
+
+
+@dataclass(frozen=True)
+class Said:
+    """An error for a person: what, why and what next, the provider's own words, and where to go."""
+
+    title: str
+    hint: str
+    words: str
+    links: tuple[Link, ...]
+
+
+OWN_WORDS = {
+    Cause.KEY_REVOKED: (
+        "The key was disconnected",
+        "The answer was cut when the key was revoked. Connect a key to go on.",
+    ),
+    Cause.KEY_UNREADABLE: ("The key cannot be read", "It was stored under another ENCRYPTION_KEY. Connect it again."),
+    Cause.TOO_MANY_ROUNDS: (
+        "Maxxer stopped itself",
+        "It had used its tools too many times in a row. Ask more narrowly.",
+    ),
+    Cause.TOO_LONG: ("The answer took too long", "It ran into the time limit. What arrived is kept."),
+    Cause.INTERNAL: (
+        "Something broke on our side",
+        "The key was not at fault. Try again; if it stays, tell your operator.",
+    ),
+}
+
+
+def explain_trouble(turn: TurnView) -> Said:
+    trouble = turn.trouble
+    assert trouble is not None
+    providers = Link("Settings › AI providers", url_for("providers.index"))
+    if trouble.fault is None:
+        title, hint = OWN_WORDS[trouble.cause]
+        return Said(title, hint, "", (providers,))
+    provider = web.parts().providers.get(turn.provider)
+    words = explain(trouble.fault, provider_name(turn.provider))
+    links = [providers]
+    if provider and trouble.fault.kind is Kind.NO_CREDIT and provider.billing_url:
+        links.insert(0, Link(f"Billing at {provider.name}", provider.billing_url))
+    return Said(words.title, words.hint, trouble.fault.message, tuple(links))
+
+
+@dataclass(frozen=True)
+class Detour:
+    """Another connected provider that could answer instead, and what it would cost: a person's choice, never ours."""
+
+    pick: Pick
+    price: str
+
+
+def ask_again_at(turn: TurnView) -> datetime | None:
+    """When the provider said that it may be asked again, if that was said."""
+    fault = turn.trouble.fault if turn.trouble else None
+    if fault is None or not fault.retry_after or turn.ended_at is None:
+        return None
+    return turn.ended_at + timedelta(seconds=fault.retry_after)
+
+
+SWITCH_HELPS = frozenset(Kind) - {Kind.REQUEST_INVALID, Kind.CONTENT_BLOCKED}
+
+
+def detours(turn: TurnView) -> list[Detour]:
+    """Where a failed question could go: a model of each other connected provider, and, where the model was the
+    trouble, another one of the same."""
+    scope = web.current_scope()
+    if scope is None or not scope.may(Right.CHAT) or not _switch_helps(turn):
+        return []
+    with web.database().look() as db:
+        groups = picker.groups(scope, db, web.parts().providers)
+    here = next((p for g in groups for p in g.picks if p.provider.slug == turn.provider and _asked_for(p, turn)), None)
+    groups = [g if g.provider.slug != turn.provider else _without(g, turn) for g in groups]
+    return [Detour(pick, price_beside(pick, here)) for pick in map(picker.first_of, groups) if pick]
+
+
+def _asked_for(pick: Pick, turn: TurnView) -> bool:
+    return pick.model.name == turn.model_name or pick.model.id == turn.model
+
+
+def _without(group: Group, turn: TurnView) -> Group:
+    """The failed turn's own provider: its other models, if it was the model that was wrong, else nothing."""
+    fault = turn.trouble.fault if turn.trouble else None
+    if fault is None or fault.kind not in (Kind.MODEL_FORBIDDEN, Kind.MODEL_NOT_FOUND):
+        return replace(group, picks=())
+    return replace(group, picks=tuple(p for p in group.picks if not _asked_for(p, turn)))
+
+
+def _switch_helps(turn: TurnView) -> bool:
+    fault = turn.trouble.fault if turn.trouble else None
+    return fault is not None and fault.kind in SWITCH_HELPS
+
+
+def price_beside(pick: Pick, other: Pick | None) -> str:
+    """A model's price in words, beside the price of the one it would stand in for."""
+    price = _price(pick)
+    return f"{price} instead of {_price(other)}" if other and other.model.price_in is not None else price
+
+
+def _price(pick: Pick) -> str:
+    model = pick.model
+    if pick.provider.demo:
+        return "free"
+    if model.price_in is None or model.price_out is None:
+        return "price unknown"
+    return f"{usd(model.price_in)} in, {usd(model.price_out)} out"
+
+
+FINISHES = {
+    FinishReason.LENGTH: "The answer reached its length limit. Ask to continue.",
+    FinishReason.CONTEXT_OVERFLOW: "The conversation filled the model's context. Start a new chat to go on.",
+    FinishReason.REFUSAL: "The model declined to go on.",
+    FinishReason.CONTENT_FILTER: "The provider's filter ended the answer.",
+    FinishReason.PAUSE: "The provider paused here. Ask to continue.",
+}
+NOTICES = {"thinking_dropped": "Earlier reasoning was left out: the provider no longer accepted it."}
+
+
+def provider_name(slug: str) -> str:
+    provider = web.parts().providers.get(slug)
+    return provider.name if provider else slug
+
+
+def turn_notices(turn: TurnView) -> list[str]:
+    said = []
+    if turn.came_from:
+        old, new = provider_name(turn.came_from), provider_name(turn.provider)
+        said.append(f"Switched from {old} to {new}: the conversation went along, {old}'s own reasoning did not.")
+    said += [NOTICES[n.kind] for n in turn.notices if n.kind in NOTICES]
+    finish = FINISHES.get(FinishReason(turn.finish)) if turn.finish and not turn.live else None
+    return [*said, finish] if finish else said
+
+
+def turn_status(turn: TurnView) -> str:
+    return stream.waiting_for(turn.state, None, turn.blocks, provider_name(turn.provider))
+
+
+def usage_words(usage: Usage) -> str:
+    named = (
+        ("fresh input", usage.input),
+        ("read from cache", usage.cache_read),
+        ("written to cache", usage.cache_write + usage.cache_write_1h),
+        ("output", usage.output),
+    )
+    return ", ".join(f"{count:,} {name}" for name, count in named if count)
+
+
+@dataclass(frozen=True)
+class Day:
+    name: str
+    rows: list[SessionRow]
+
+
+def groupby_day(rows: Iterable[SessionRow], today: date | None = None) -> list[Day]:
+    """Today (even if empty), Yesterday, the last seven days, then older; in the order given."""
+    today = today or datetime.now(UTC).date()
+    days = [Day("Today", [])]
+    for row in rows:
+        name = _day_name(row.updated_at.astimezone(UTC).date(), today)
+        if days[-1].name != name:
+            days.append(Day(name, []))
+        days[-1].rows.append(row)
+    return days
+
+
+def _day_name(day: date, today: date) -> str:
+    if day >= today:
+        return "Today"
+    if day == today - timedelta(days=1):
+        return "Yesterday"
+    return "Last 7 days" if day > today - timedelta(days=7) else "Older"
+
+
+def compact(number: int) -> str:
+    """1000000 -> 1M, 200000 -> 200K."""
+    if number >= 1_000_000:
+        return f"{round(number / 1_000_000, 1):g}M"
+    return f"{round(number / 1000)}K" if number >= 1000 else str(number)
+
+
+def usd(price: float) -> str:
+    """Dollars per million tokens: two decimals only where they say something."""
+    return f"${price:g}" if price == round(price) else f"${price:.2f}"
+
+
+def announcement(turn: TurnView) -> str:
+    """What a screen reader is told once, when the answer has ended."""
+    if turn.trouble:
+        return explain_trouble(turn).title
+    text = rich_text("\n\n".join(b.text for b in turn.blocks if b.kind == "text"), "said").striptags()
+    return text if len(text) <= 600 else f"The answer is ready, {len(text.split())} words."
+
+
+def for_templates() -> dict[str, Any]:
+    """The functions and constants that the chat's templates use."""
+    return {
+        "rich_text": rich_text,
+        "turn_notices": turn_notices,
+        "turn_status": turn_status,
+        "explain_trouble": explain_trouble,
+        "usage_words": usage_words,
+        "detours": detours,
+        "ask_again_at": ask_again_at,
+        "new_request_id": uuid.uuid4,
+        "continue_words": CONTINUE,
+        "key_kinds": KEY_KINDS,
+    }
