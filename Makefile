@@ -19,7 +19,8 @@ test: $(STAMP) ## Lint, types, and every test, the browser's too
 	@.ci/chromium
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/browser --ignore tests/system --ignore tests/test_run.py
-	$(BIN)/pytest tests/browser tests/system tests/test_run.py
+	$(BIN)/pytest -n 2 tests/browser
+	$(BIN)/pytest tests/system tests/test_run.py
 
 test-peers: $(STAMP) ## Our dialects against LiteLLM's proxy, in an environment of its own
 	@$(PYTHON) -m venv $(VENV)/peers
