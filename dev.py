@@ -252,11 +252,11 @@ def free_port() -> int:
         return port
 
 
-def answers(host: str, port: int) -> bool:
-    """True once the app shows its first page there."""
+def answers(host: str, port: int, path: str = "/sign-in") -> bool:
+    """True once what serves there answers 200: the app its first page, another server its own path."""
     connection = http.client.HTTPConnection(host, port, timeout=5)
     try:
-        connection.request("GET", "/sign-in")
+        connection.request("GET", path)
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False

@@ -52,7 +52,7 @@ def upstream(models: list[str]) -> Iterator[int]:
             stop_with=signal.SIGTERM,
             patience=3,
         )
-        child.wait_until(lambda: answers("127.0.0.1", port), 10)
+        child.wait_until(lambda: answers("127.0.0.1", port, "/__stats"), 10)
         yield port
     finally:
         children.stop()
