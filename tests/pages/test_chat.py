@@ -207,6 +207,8 @@ def test_an_answer_that_was_stopped_offers_to_try_again(connected: Browser) -> N
     page = connected.get(f"/chat/{asked(connected)}").text
     assert "Stopped" in page
     assert "Try again" in page
+    form = page[page.index('-again"') : page.index("Try again")]
+    assert f'name="workspace" value="{connected.workspace_id}"' in form
 
 
 def test_sessions_are_grouped_by_day() -> None:

@@ -254,7 +254,6 @@ class TurnFold:
         self._rounds: list[tuple[Asked, Assembler]] = []
         self._results: list[list[ToolResult]] = []
         self._earlier = Usage()
-        self._earlier_blocks = 0
 
     def apply(self, event: TurnEvent) -> None:
         match event:
@@ -277,7 +276,6 @@ class TurnFold:
             self._results.pop()
         elif self._rounds:
             self._earlier = self._earlier + self.assembler.usage
-            self._earlier_blocks += len(self.assembler.blocks)
         self.state = TurnState.RUNNING
         self._rounds.append((event, Assembler()))
         self._results.append([])
@@ -303,11 +301,6 @@ class TurnFold:
     def model_served(self) -> str:
         started = [a.start.model for _, a in self._rounds if a.start]
         return started[-1] if started else ""
-
-    @property
-    def first_open_number(self) -> int:
-        """The number of the current round's first block: all blocks before it are closed for good."""
-        return self._earlier_blocks
 
     def messages(self) -> list[Message]:
         """The assistant and tool-result messages so far, as they are stored and replayed."""

@@ -53,11 +53,13 @@ def show(scope: Scope, session_id: uuid.UUID) -> ResponseReturnValue:
 
 
 def _page(scope: Scope, session_id: uuid.UUID | None, *, error: str = "", status: int = 200) -> ResponseReturnValue:
-    _fetch_missing(scope)
     with web.database().look() as db:
         session = transcript.session(scope, db, session_id) if session_id else None
         turns = transcript.turns(scope, db, session.id) if session else []
         context = _around(scope, db, session)
+    if _fetch_missing(scope, context["groups"]):
+        with web.database().look() as db:
+            context = _around(scope, db, session)
     _refresh_stale(scope, context["groups"])
     live = next((t.id for t in turns if t.live), None)
     draft = request.form.get("text", "") if error else request.args.get("draft", "")
@@ -97,13 +99,12 @@ def _left_out(groups: Sequence[Group]) -> int:
     return sum(len(g.picks) for g in groups) - sum(len(g.picks) for g in _shortened(groups))
 
 
-def _fetch_missing(scope: Scope) -> None:
-    """A key that was connected a moment ago may have no list yet: the first page waits for it, once."""
-    with web.database().look() as db:
-        groups = picker.groups(scope, db, web.parts().providers)
-    for group in groups:
-        if group.stale and not group.picks:
-            web.parts().runner.fetch_models(scope, group.key)
+def _fetch_missing(scope: Scope, groups: Iterable[Group]) -> bool:
+    """A key that was connected a moment ago may have no list yet: the first page waits for it, once. True if it did."""
+    missing = [group for group in groups if group.stale and not group.picks]
+    for group in missing:
+        web.parts().runner.fetch_models(scope, group.key)
+    return bool(missing)
 
 
 def _refresh_stale(scope: Scope, groups: Iterable[Group]) -> None:
