@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp import cli
+from webapp.ads.accounts import Opener
 from webapp.chat.log import TurnLog
 from webapp.chat.runner import Runner, owner_name
 from webapp.config import Settings
@@ -72,8 +73,9 @@ def assemble(settings: Settings) -> Parts:
     )
     keeping = Database(settings.database_url, pool_size=KEEPING)
     log = TurnLog(keeping, owner_name())
-    runner = Runner(database, keeping, keyring, client, providers_here, log, settings.turn_timeout)
-    return Parts(settings, database, providers_here, keyring, client, log, runner)
+    platforms = Opener(database, keyring, proxy=settings.outbound_proxy)
+    runner = Runner(database, keeping, keyring, client, providers_here, log, platforms, settings.turn_timeout)
+    return Parts(settings, database, providers_here, keyring, client, log, platforms, runner)
 
 
 def start_logging(level: str) -> None:

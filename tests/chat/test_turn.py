@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -51,6 +52,9 @@ def call(name: str, arguments: str, finish: FinishReason = FinishReason.TOOL_CAL
     )
 
 
+NOBODY = ToolContext(None, None, None, uuid.uuid4())  # type: ignore[arg-type]
+
+
 class Scripted:
     """A provider that plays one script per ask: events, and perhaps an error at the end."""
 
@@ -67,11 +71,17 @@ class Scripted:
             yield step
 
     def run(self, *tools: Tool) -> list[TurnEvent]:
-        world = turn.World(self.ask, self.slept.append, "anthropic_messages", Toolbox(tools), ToolContext(None))  # type: ignore[arg-type]
+        world = turn.World(
+            self.ask,
+            self.slept.append,
+            "anthropic_messages",
+            Toolbox(tools),
+            ToolContext(None, None, None, uuid.uuid4()),
+        )  # type: ignore[arg-type]
         return list(turn.run(REQUEST, world))
 
 
-def length_of(context: ToolContext, input: Json) -> str:
+def length_of(context: ToolContext, call_id: str, input: Json) -> str:
     if "word" not in input:
         raise ToolError("word is missing")
     return str(len(input["word"]))

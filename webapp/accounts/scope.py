@@ -23,6 +23,8 @@ class Right(StrEnum):
     READ = "read"
     CHAT = "chat"
     MANAGE_KEYS = "manage_keys"
+    MANAGE_ADS = "manage_ads"  # ad accounts, imports, guard rails
+    APPROVE_CHANGES = "approve_changes"  # unless the guard rails let members, too
     MANAGE_MEMBERS = "manage_members"
     MANAGE_WORKSPACE = "manage_workspace"
     DELETE_WORKSPACE = "delete_workspace"

@@ -21,6 +21,7 @@ import psycopg
 from gevent.greenlet import Greenlet
 
 from webapp.accounts import Scope
+from webapp.ads.platform import Platforms
 from webapp.chat import picker, transcript, turn
 from webapp.chat.events import Cause, Ended, Trouble, TurnEvent, TurnState, fold
 from webapp.chat.log import BUFFER_SECONDS, LiveTurn, TurnLog
@@ -106,6 +107,7 @@ class Runner:
         client: Client,
         providers: Mapping[str, Provider],
         log: TurnLog,
+        platforms: Platforms,
         turn_timeout: float,
     ) -> None:
         self._database = database
@@ -114,6 +116,7 @@ class Runner:
         self._client = client
         self._providers = providers
         self._log = log
+        self._platforms = platforms
         self._turn_timeout = turn_timeout
         self._running: dict[uuid.UUID, Running] = {}
         self._whole: set[Greenlet] = set()  # until their ends are stored
@@ -196,7 +199,7 @@ class Runner:
             sleep=gevent.sleep,
             dialect=job.provider.dialect,
             toolbox=surface.toolbox,
-            context=ToolContext(job.scope),
+            context=ToolContext(job.scope, self._database, self._platforms, job.ref.id, job.model),
         )
         yield from turn.run(request, world)
 

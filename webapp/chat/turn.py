@@ -37,7 +37,7 @@ from webapp.llm.dialects.answers import text as storable
 from webapp.llm.errors import Fault, Kind, ProviderError
 from webapp.llm.events import Event, Heartbeat, Notice, Start
 from webapp.llm.request import ModelRequest
-from webapp.tools import Toolbox, ToolContext, ToolError
+from webapp.tools import Proposed, Toolbox, ToolContext, ToolError
 
 NEXT: dict[TurnState, frozenset[TurnState]] = {
     TurnState.QUEUED: frozenset({TurnState.RUNNING, TurnState.FAILED, TurnState.STOPPED, TurnState.INTERRUPTED}),
@@ -138,9 +138,11 @@ def act(call: ToolUse, world: World) -> ToolResult:
     if call.error:
         return ToolResult(call.id, f"The arguments could not be read: {call.error}", is_error=True)
     try:
-        content = world.toolbox.find(call.name).run(world.context, call.input)
+        outcome = world.toolbox.find(call.name).run(world.context, call.id, call.input)
     except ToolError as error:
         return ToolResult(call.id, str(error), is_error=True)
     except Exception as error:  # noqa: BLE001 - one of the two: a broken tool must not take the answer with it
         return ToolResult(call.id, f"The tool failed ({type(error).__name__}).", is_error=True)
-    return ToolResult(call.id, storable(content))
+    if isinstance(outcome, Proposed):
+        return ToolResult(call.id, f"Plan {outcome.plan_id} waits for a person.")
+    return ToolResult(call.id, storable(outcome))

@@ -33,6 +33,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from webapp.accounts import Right, Scope, a_role, enter
+from webapp.ads.platform import Platforms
 from webapp.chat.log import TurnLog
 from webapp.chat.runner import Runner
 from webapp.config import Settings
@@ -73,6 +74,7 @@ class Parts:
     keyring: Keyring
     client: Client
     log: TurnLog
+    platforms: Platforms
     runner: Runner
 
 

@@ -1,4 +1,4 @@
-"""Every table, no behaviour. The stores that own the SQL: accounts, audit, vault, chat/{transcript,log,picker}, usage.
+"""Tables of people, workspaces, keys and chats, and the Base of all tables. No behaviour. The stores own the SQL.
 
 Names are the mission's: workspaces, workspace_members, byok_keys, chat_sessions, chat_messages.
 A column here is one line here and one Alembic revision; tests/db/test_migrations.py keeps the two equal.
@@ -46,15 +46,15 @@ class Base(DeclarativeBase):
     }
 
 
-def _id() -> Mapped[uuid.UUID]:
+def id_column() -> Mapped[uuid.UUID]:
     return mapped_column(primary_key=True, default=uuid.uuid4)
 
 
-def _now() -> Mapped[datetime]:
+def now_column() -> Mapped[datetime]:
     return mapped_column(server_default=func.now())
 
 
-def _workspace() -> Mapped[uuid.UUID]:
+def workspace_column() -> Mapped[uuid.UUID]:
     return mapped_column(ForeignKey("workspaces.id"), index=True)
 
 
@@ -63,26 +63,26 @@ def _workspace() -> Mapped[uuid.UUID]:
 
 class User(Base):
     __tablename__ = "users"
-    id: Mapped[uuid.UUID] = _id()
+    id: Mapped[uuid.UUID] = id_column()
     email: Mapped[str] = mapped_column(String(254), unique=True)  # stored in lower case
     name: Mapped[str] = mapped_column(String(80))
     password_hash: Mapped[str] = mapped_column(String(200))  # PHC string, Argon2id
     theme: Mapped[str] = mapped_column(String(8), server_default="system")  # system, light, dark
-    created_at: Mapped[datetime] = _now()
+    created_at: Mapped[datetime] = now_column()
 
 
 class UserSession(Base):
     """A signed-in browser. The cookie holds the token; we hold its SHA-256."""
 
     __tablename__ = "user_sessions"
-    id: Mapped[uuid.UUID] = _id()
+    id: Mapped[uuid.UUID] = id_column()
     token_hash: Mapped[bytes] = mapped_column(unique=True)
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"), index=True)
     workspace_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("workspaces.id"))  # the one being looked at
     ip: Mapped[str] = mapped_column(String(45), server_default="")
     user_agent: Mapped[str] = mapped_column(String(300), server_default="")
-    created_at: Mapped[datetime] = _now()
-    seen_at: Mapped[datetime] = _now()
+    created_at: Mapped[datetime] = now_column()
+    seen_at: Mapped[datetime] = now_column()
     expires_at: Mapped[datetime]
 
 
@@ -100,10 +100,10 @@ class Throttle(Base):
 
 class Workspace(Base):
     __tablename__ = "workspaces"
-    id: Mapped[uuid.UUID] = _id()
+    id: Mapped[uuid.UUID] = id_column()
     name: Mapped[str] = mapped_column(String(80))
     created_by: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"))
-    created_at: Mapped[datetime] = _now()
+    created_at: Mapped[datetime] = now_column()
     deleted_at: Mapped[datetime | None]
     deleted_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
 
@@ -113,19 +113,19 @@ class WorkspaceMember(Base):
     workspace_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("workspaces.id"), primary_key=True)
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"), primary_key=True, index=True)
     role: Mapped[str] = mapped_column(String(8))
-    joined_at: Mapped[datetime] = _now()
+    joined_at: Mapped[datetime] = now_column()
     __table_args__ = (CheckConstraint("role in ('owner','admin','member','viewer')", name="role"),)
 
 
 class Invitation(Base):
     __tablename__ = "invitations"
-    id: Mapped[uuid.UUID] = _id()
-    workspace_id: Mapped[uuid.UUID] = _workspace()
+    id: Mapped[uuid.UUID] = id_column()
+    workspace_id: Mapped[uuid.UUID] = workspace_column()
     token_hash: Mapped[bytes] = mapped_column(unique=True)
     role: Mapped[str] = mapped_column(String(8))
     note: Mapped[str] = mapped_column(String(120), server_default="")  # for whom, in the inviter's words
     created_by: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"))
-    created_at: Mapped[datetime] = _now()
+    created_at: Mapped[datetime] = now_column()
     expires_at: Mapped[datetime]
     accepted_at: Mapped[datetime | None]
     accepted_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
@@ -143,7 +143,7 @@ class AuditEvent(Base):
     action: Mapped[str] = mapped_column(String(40))  # key.connected, key.replaced, key.revoked, member.invited, ...
     subject: Mapped[str] = mapped_column(String(200), server_default="")
     details: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
-    created_at: Mapped[datetime] = _now()
+    created_at: Mapped[datetime] = now_column()
     __table_args__ = (Index("ix_audit_events_workspace_id_id", "workspace_id", "id"),)
 
 
@@ -170,7 +170,7 @@ class VaultKey(Base):
     p: Mapped[int]
     check_value: Mapped[bytes]
     status: Mapped[str] = mapped_column(String(12))  # active, decrypt_only, retired
-    created_at: Mapped[datetime] = _now()
+    created_at: Mapped[datetime] = now_column()
     __table_args__ = (CheckConstraint("status in ('active','decrypt_only','retired')", name="status"),)
 
 
@@ -178,8 +178,8 @@ class ByokKey(Base):
     """A provider key of a workspace. The row stays after revocation (audit); the sealed material is erased."""
 
     __tablename__ = "byok_keys"
-    id: Mapped[uuid.UUID] = _id()
-    workspace_id: Mapped[uuid.UUID] = _workspace()
+    id: Mapped[uuid.UUID] = id_column()
+    workspace_id: Mapped[uuid.UUID] = workspace_column()
     provider: Mapped[str] = mapped_column(String(24))
     base_url: Mapped[str] = mapped_column(String(300), server_default="")  # of a server of their own
     label: Mapped[str] = mapped_column(String(80))
@@ -191,7 +191,7 @@ class ByokKey(Base):
     fault: Mapped[dict[str, Any] | None]  # why it needs attention: a Fault as JSON
     fault_at: Mapped[datetime | None]
     created_by: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"))
-    created_at: Mapped[datetime] = _now()
+    created_at: Mapped[datetime] = now_column()
     last_used_at: Mapped[datetime | None]
     revoked_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
     revoked_at: Mapped[datetime | None]
@@ -216,7 +216,7 @@ class ModelList(Base):
     byok_key_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("byok_keys.id"), primary_key=True)
     models: Mapped[list[Any]]
     refused: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))  # model id -> when and why
-    fetched_at: Mapped[datetime] = _now()
+    fetched_at: Mapped[datetime] = now_column()
 
 
 class ModelChoice(Base):
@@ -227,7 +227,7 @@ class ModelChoice(Base):
     provider: Mapped[str] = mapped_column(String(24))
     model: Mapped[str] = mapped_column(String(160))
     chosen_by: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"))
-    chosen_at: Mapped[datetime] = _now()
+    chosen_at: Mapped[datetime] = now_column()
 
 
 # --- chat -------------------------------------------------------------------------------------------------------
@@ -237,15 +237,15 @@ class ChatSession(Base):
     """A conversation: private to its author, inside one workspace."""
 
     __tablename__ = "chat_sessions"
-    id: Mapped[uuid.UUID] = _id()
-    workspace_id: Mapped[uuid.UUID] = _workspace()
+    id: Mapped[uuid.UUID] = id_column()
+    workspace_id: Mapped[uuid.UUID] = workspace_column()
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"))
     surface: Mapped[str] = mapped_column(String(16), server_default="chat")
     title: Mapped[str] = mapped_column(String(120), server_default="")
     provider: Mapped[str] = mapped_column(String(24), server_default="")
     model: Mapped[str] = mapped_column(String(160), server_default="")
-    created_at: Mapped[datetime] = _now()
-    updated_at: Mapped[datetime] = _now()
+    created_at: Mapped[datetime] = now_column()
+    updated_at: Mapped[datetime] = now_column()
     deleted_at: Mapped[datetime | None]
     __table_args__ = (Index("ix_chat_sessions_author", "workspace_id", "user_id", "updated_at"),)
 
@@ -254,9 +254,9 @@ class ChatTurn(Base):
     """One question and everything done to answer it. States and their changes: chat/turn.py."""
 
     __tablename__ = "chat_turns"
-    id: Mapped[uuid.UUID] = _id()
+    id: Mapped[uuid.UUID] = id_column()
     session_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("chat_sessions.id"))
-    workspace_id: Mapped[uuid.UUID] = _workspace()
+    workspace_id: Mapped[uuid.UUID] = workspace_column()
     user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"))
     position: Mapped[int]  # 0, 1, 2 ... within the session
     request_id: Mapped[uuid.UUID]  # from the form: submitting twice makes one turn
@@ -276,7 +276,7 @@ class ChatTurn(Base):
     owner: Mapped[str] = mapped_column(String(64))  # the worker process that writes it
     lease_until: Mapped[datetime]
     stop_requested_at: Mapped[datetime | None]
-    created_at: Mapped[datetime] = _now()
+    created_at: Mapped[datetime] = now_column()
     first_token_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     __table_args__ = (
@@ -299,8 +299,8 @@ class ChatMessage(Base):
     """A message of a turn: its blocks (text, thinking, tool_use, tool_result), kept for replay."""
 
     __tablename__ = "chat_messages"
-    id: Mapped[uuid.UUID] = _id()
-    workspace_id: Mapped[uuid.UUID] = _workspace()
+    id: Mapped[uuid.UUID] = id_column()
+    workspace_id: Mapped[uuid.UUID] = workspace_column()
     session_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("chat_sessions.id"), index=True)
     turn_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("chat_turns.id"))
     position: Mapped[int]  # 0 is the question, then assistant and tool-result messages in order
@@ -308,7 +308,7 @@ class ChatMessage(Base):
     blocks: Mapped[list[Any]]
     dialect: Mapped[str] = mapped_column(String(24), server_default="")
     model: Mapped[str] = mapped_column(String(160), server_default="")
-    created_at: Mapped[datetime] = _now()
+    created_at: Mapped[datetime] = now_column()
     __table_args__ = (
         UniqueConstraint("turn_id", "position"),
         CheckConstraint("role in ('user','assistant')", name="role"),

@@ -1,0 +1,53 @@
+"""Every table, no behaviour: spine.py (people, workspaces, keys, chats), ads.py, store.py."""
+
+from webapp.db.models.ads import AdAccount, AdAudit, AdDaily, Campaign, ChangeItem, ChangePlan, GuardRails
+from webapp.db.models.spine import (
+    AuditEvent,
+    Base,
+    ByokKey,
+    ChatMessage,
+    ChatSession,
+    ChatTurn,
+    Deployment,
+    Invitation,
+    ModelChoice,
+    ModelList,
+    Throttle,
+    TurnEventRow,
+    User,
+    UserSession,
+    VaultKey,
+    Workspace,
+    WorkspaceMember,
+)
+from webapp.db.models.store import Store, StoreOrder, Visit
+
+__all__ = [
+    "AdAccount",
+    "AdAudit",
+    "AdDaily",
+    "AuditEvent",
+    "Base",
+    "ByokKey",
+    "Campaign",
+    "ChangeItem",
+    "ChangePlan",
+    "ChatMessage",
+    "ChatSession",
+    "ChatTurn",
+    "Deployment",
+    "GuardRails",
+    "Invitation",
+    "ModelChoice",
+    "ModelList",
+    "Store",
+    "StoreOrder",
+    "Throttle",
+    "TurnEventRow",
+    "User",
+    "UserSession",
+    "VaultKey",
+    "Visit",
+    "Workspace",
+    "WorkspaceMember",
+]

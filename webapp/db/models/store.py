@@ -1,0 +1,91 @@
+"""Tables of the shop's own truth: its orders, and what visitors did on the way to them. No behaviour.
+
+Analytics reads them beside ad_daily. Days are days in the store's timezone, money is micros of the store's currency.
+People are told apart by keyed hashes; no e-mail address, name or IP address is kept.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.db.models.spine import Base, id_column, now_column
+
+
+class Store(Base):
+    """The shop of a workspace: what its numbers are counted in. No row: UTC, and the first ad account's currency."""
+
+    __tablename__ = "stores"
+    workspace_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("workspaces.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(120), server_default="")
+    currency: Mapped[str] = mapped_column(String(3))
+    timezone: Mapped[str] = mapped_column(String(64))
+    revenue_basis: Mapped[str] = mapped_column(String(8), server_default="net")  # net: total less refunds; gross: total
+    collect_key: Mapped[str] = mapped_column(String(40), unique=True)  # public: names the shop to the collector
+    origins: Mapped[list[Any]] = mapped_column(server_default=text("'[]'::jsonb"))  # that may send to it
+    version: Mapped[int] = mapped_column(BigInteger, server_default="0")  # counts writes, for cached results
+    created_at: Mapped[datetime] = now_column()
+    __table_args__ = (CheckConstraint("revenue_basis in ('net','gross')", name="revenue_basis"),)
+
+
+class StoreOrder(Base):
+    """An order. `visitor_id` joins it to the visits that led to it, where the collector saw them."""
+
+    __tablename__ = "store_orders"
+    id: Mapped[uuid.UUID] = id_column()
+    workspace_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("workspaces.id"))
+    source: Mapped[str] = mapped_column(String(8))
+    external_id: Mapped[str] = mapped_column(String(80))
+    ordered_at: Mapped[datetime]
+    day: Mapped[date]
+    currency: Mapped[str] = mapped_column(String(3))
+    gross_micros: Mapped[int] = mapped_column(BigInteger)
+    refund_micros: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    customer: Mapped[str] = mapped_column(String(32), server_default="")  # a keyed hash; empty: not known
+    is_first: Mapped[bool | None]  # the customer's first order; None: not known
+    visitor_id: Mapped[str] = mapped_column(String(40), server_default="")
+    channel: Mapped[str] = mapped_column(String(24), server_default="unknown")  # of the last touch
+    campaign_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("campaigns.id"))
+    country: Mapped[str] = mapped_column(String(2), server_default="")
+    device: Mapped[str] = mapped_column(String(8), server_default="")
+    landing_page: Mapped[str] = mapped_column(String(200), server_default="")
+    __table_args__ = (
+        CheckConstraint("source in ('demo','shopify','collect')", name="source"),
+        UniqueConstraint("workspace_id", "source", "external_id"),
+        Index("ix_store_orders_workspace_day", "workspace_id", "day"),
+        Index("ix_store_orders_visitor", "workspace_id", "visitor_id", "ordered_at"),
+    )
+
+
+class Visit(Base):
+    """A session on the shop's site, with how far it came: one row a visit, its steps as moments."""
+
+    __tablename__ = "visits"
+    id: Mapped[uuid.UUID] = id_column()
+    workspace_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("workspaces.id"))
+    source: Mapped[str] = mapped_column(String(8))
+    session_key: Mapped[str] = mapped_column(String(64))  # of the source: a visit that goes on is found again by it
+    visitor_id: Mapped[str] = mapped_column(String(40))
+    started_at: Mapped[datetime]
+    day: Mapped[date]
+    channel: Mapped[str] = mapped_column(String(24), server_default="direct")
+    platform: Mapped[str] = mapped_column(String(8), server_default="")  # of the ad that brought it
+    campaign_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("campaigns.id"))
+    country: Mapped[str] = mapped_column(String(2), server_default="")
+    device: Mapped[str] = mapped_column(String(8), server_default="")
+    landing_page: Mapped[str] = mapped_column(String(200), server_default="")
+    is_new: Mapped[bool] = mapped_column(server_default=text("true"))  # the visitor's first visit
+    viewed: Mapped[bool] = mapped_column(server_default=text("false"))  # a product
+    carted: Mapped[bool] = mapped_column(server_default=text("false"))
+    checkout: Mapped[bool] = mapped_column(server_default=text("false"))
+    purchased: Mapped[bool] = mapped_column(server_default=text("false"))
+    __table_args__ = (
+        CheckConstraint("source in ('demo','collect')", name="source"),
+        UniqueConstraint("workspace_id", "source", "session_key"),
+        Index("ix_visits_workspace_day", "workspace_id", "day"),
+        Index("ix_visits_visitor", "workspace_id", "visitor_id", "started_at"),
+    )
