@@ -71,13 +71,7 @@ class Scripted:
             yield step
 
     def run(self, *tools: Tool) -> list[TurnEvent]:
-        world = turn.World(
-            self.ask,
-            self.slept.append,
-            "anthropic_messages",
-            Toolbox(tools),
-            ToolContext(None, None, None, uuid.uuid4()),
-        )  # type: ignore[arg-type]
+        world = turn.World(self.ask, self.slept.append, "anthropic_messages", Toolbox(tools), NOBODY)
         return list(turn.run(REQUEST, world))
 
 
