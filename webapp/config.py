@@ -28,6 +28,10 @@ class Settings:
     product_name: str = "Admaxxer"
     base_urls: Mapping[str, str] = field(default_factory=dict)  # provider slug -> override
     outbound_proxy: str = ""
+    meta_graph_url: str = ""  # of the ad platforms; empty: their own, and the version that our client was written for
+    meta_graph_version: str = ""
+    google_ads_url: str = ""
+    google_token_url: str = ""
     self_hosted_hosts: frozenset[Host] = frozenset()  # that people's own servers may be at, beside public https ones
     secure_cookies: bool = True
     trusted_proxies: int = 0
@@ -53,6 +57,10 @@ class Settings:
                 slug: env[f"{slug.upper()}_BASE_URL"] for slug in PROVIDER_SLUGS if env.get(f"{slug.upper()}_BASE_URL")
             },
             outbound_proxy=env.get("OUTBOUND_PROXY", ""),
+            meta_graph_url=env.get("META_GRAPH_URL", ""),
+            meta_graph_version=env.get("META_GRAPH_VERSION", ""),
+            google_ads_url=env.get("GOOGLE_ADS_URL", ""),
+            google_token_url=env.get("GOOGLE_TOKEN_URL", ""),
             self_hosted_hosts=_named_hosts(env.get("SELF_HOSTED_HOSTS", "")),
             secure_cookies=env.get("INSECURE_COOKIES", "") != "1",
             trusted_proxies=_number(env, "TRUSTED_PROXIES", 0),

@@ -67,6 +67,7 @@ class AccountInfo:
     timezone: str
     usable: bool = True
     why_not: str = ""  # the platform's reason, where it is not
+    through: str = ""  # Google: the manager account it is reached through (login-customer-id)
 
 
 @dataclass(frozen=True)
