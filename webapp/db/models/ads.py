@@ -27,6 +27,7 @@ class AdAccount(Base):
     id: Mapped[uuid.UUID] = id_column()
     workspace_id: Mapped[uuid.UUID] = workspace_column()
     platform: Mapped[str] = mapped_column(String(8))
+    network: Mapped[str] = mapped_column(String(8), server_default="")  # demo, import: where its ads ran (meta, google)
     external_id: Mapped[str] = mapped_column(String(64))  # Meta: without act_; Google: digits only
     name: Mapped[str] = mapped_column(String(160))
     currency: Mapped[str] = mapped_column(String(3))
@@ -59,6 +60,7 @@ class AdAccount(Base):
     version: Mapped[int] = mapped_column(BigInteger, server_default="0")
     __table_args__ = (
         CheckConstraint("platform in ('meta','google','import','demo')", name="platform"),
+        CheckConstraint("network in ('','meta','google')", name="network"),
         CheckConstraint("status in ('active','revoked')", name="status"),
         CheckConstraint("sync_state in ('idle','running','failed')", name="sync_state"),
         CheckConstraint("status = 'active' or sealed is null", name="erased_when_revoked"),

@@ -2,6 +2,9 @@
 
 Analytics reads them beside ad_daily. Days are days in the store's timezone, money is micros of the store's currency.
 People are told apart by keyed hashes; no e-mail address, name or IP address is kept.
+
+`channel` says how somebody came: meta or google after a click on an ad there (as in ad_accounts.network, else its
+platform), so that spend and what came of it meet; otherwise organic, social, email, referral, direct, unknown.
 """
 
 from __future__ import annotations
@@ -73,7 +76,6 @@ class Visit(Base):
     started_at: Mapped[datetime]
     day: Mapped[date]
     channel: Mapped[str] = mapped_column(String(24), server_default="direct")
-    platform: Mapped[str] = mapped_column(String(8), server_default="")  # of the ad that brought it
     campaign_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("campaigns.id"))
     country: Mapped[str] = mapped_column(String(2), server_default="")
     device: Mapped[str] = mapped_column(String(8), server_default="")
