@@ -19,7 +19,7 @@ from webapp.config import Settings
 from webapp.db import Database
 from webapp.db.models import ByokKey, Deployment, VaultKey
 from webapp.secret import Secret
-from webapp.vault import byok
+from webapp.vault import byok, rotation
 from webapp.vault.keyring import Cost, Keyring, KeyringError, start_keyring
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,7 +68,8 @@ def test_a_known_key_keeps_the_cost_it_was_stored_with(untouched: Database, one:
 def test_two_databases_with_one_key_have_nothing_in_common(untouched: Database, one: Settings) -> None:
     first = start(untouched, one)
     with untouched.begin() as db:
-        db.execute(text("truncate vault_keys, deployment cascade"))
+        db.execute(text("delete from vault_keys"))
+        db.execute(text("delete from deployment"))
     second = start(untouched, one)
     assert first.key_id != second.key_id
     assert first.subkey("cookies") != second.subkey("cookies")
@@ -128,9 +129,9 @@ def test_the_old_key_cannot_be_taken_away_while_something_is_sealed_with_it(
         byok.connect(alice, db, ring, "anthropic", A_KEY)
     both = replace(one, encryption_key=TWO, other_encryption_keys=(ONE,))
     start(untouched, both)
-    with pytest.raises(KeyringError, match="1 stored provider keys were sealed under another ENCRYPTION_KEY"):
+    with pytest.raises(KeyringError, match="1 keys in byok_keys were sealed under another ENCRYPTION_KEY"):
         start(untouched, replace(one, encryption_key=TWO))
-    list(byok.rotate(untouched, start(untouched, both)))
+    list(rotation.rotate(untouched, start(untouched, both)))
     alone = start(untouched, replace(one, encryption_key=TWO))
     with untouched.begin() as db:
         key = byok.active(alice, db, "anthropic")
