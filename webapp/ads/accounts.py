@@ -19,6 +19,7 @@ class Opener:
     database: Database
     keyring: Keyring
     proxy: str = ""
+    writes: bool = True  # False: ADS_WRITES=off
 
     def open(self, scope: Scope, account_id: uuid.UUID) -> AdPlatform:
         """Raises UserError for a foreign or disconnected account."""

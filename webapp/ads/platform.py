@@ -154,7 +154,11 @@ class AdPlatform(Protocol):
 
 
 class Platforms(Protocol):
-    """Opens the platform behind an account. ads/accounts.py has the one that reads tokens from the vault."""
+    """Opens the platform behind an account. ads/accounts.py has the one that reads tokens from the vault. `writes` is
+    False while the operator's switch is off (ADS_WRITES=off): nothing may be changed in any account."""
+
+    @property
+    def writes(self) -> bool: ...
 
     def open(self, scope: Scope, account_id: uuid.UUID) -> AdPlatform:
         """Raises UserError for a foreign or disconnected account."""

@@ -8,16 +8,18 @@ made from sums before they get here; the model never does arithmetic on rows.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
+
+from webapp.ads.foreign import fence, unfence
+
+__all__ = ["Column", "Result", "Unit", "fence", "to_text", "unfence"]
 
 Unit = Literal["text", "name", "id", "date", "count", "money", "ratio", "percent", "days", "status"]
 
 MAX_ROWS = 100  # of one result; the rest is counted in `rows_total`
 MAX_CHARACTERS = 24_000  # of a whole result
-CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff⟦⟧]")
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,3 @@ def _dump(raw: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], total: int)
     if len(rows) < total:
         whole["truncated"] = f"{len(rows)} of {total} rows. Totals cover all of them. Narrow the question for the rest."
     return json.dumps(whole, ensure_ascii=False, separators=(",", ":"))
-
-
-def fence(text: str) -> str:
-    """Text of foreign origin as data: one line, no control or direction marks, at most 200 characters, in ⟦ ⟧."""
-    line = " ".join(CONTROL.sub(" ", text).split())
-    return f"⟦{line if len(line) <= 200 else line[:199] + '…'}⟧"
-
-
-def unfence(text: str) -> str:
-    return text[1:-1] if text.startswith("⟦") and text.endswith("⟧") else text
