@@ -7,10 +7,10 @@ currencies are never added: totals come one per currency.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from webapp.ads.windows import Period, Window
 
@@ -156,6 +156,7 @@ class Ad:
     id: str
     name: str
     adset_id: str
+    adset_name: str
     figures: Figures
 
 
@@ -242,3 +243,35 @@ class Query:
     descending: bool = True
     limit: int = 50
     offset: int = 0
+
+
+def arranged(rows: Iterable[Campaign], sort: SortKey, descending: bool) -> list[Campaign]:
+    """In order of `sort`: amounts within their currency, what is not defined last, ties by name."""
+    value = SORTS[sort]
+    by_name = sorted(rows, key=lambda row: (row.name.lower(), row.id))
+    known = sorted((row for row in by_name if value(row) is not None), key=value, reverse=descending)
+    if sort in AMOUNTS:
+        known.sort(key=lambda row: row.account.currency)
+    return [*known, *(row for row in by_name if value(row) is None)]
+
+
+AMOUNTS: frozenset[SortKey] = frozenset({"spend", "revenue", "cpa", "cpc", "cpm", "budget"})
+SORTS: dict[SortKey, Callable[[Campaign], Any]] = {
+    "name": lambda row: row.name.lower(),
+    "account": lambda row: row.account.name.lower(),
+    "platform": lambda row: row.account.platform,
+    "status": lambda row: row.status,
+    "spend": lambda row: row.report.figures.spend_micros,
+    "revenue": lambda row: row.report.figures.revenue_micros,
+    "roas": lambda row: row.report.figures.roas,
+    "cpa": lambda row: row.report.figures.cpa_micros,
+    "ctr": lambda row: row.report.figures.ctr,
+    "cpc": lambda row: row.report.figures.cpc_micros,
+    "cpm": lambda row: row.report.figures.cpm_micros,
+    "orders": lambda row: row.report.figures.orders,
+    "impressions": lambda row: row.report.figures.impressions,
+    "clicks": lambda row: row.report.figures.clicks,
+    "budget": lambda row: row.budget_micros,
+    "learning": lambda row: row.learning,
+    "age": lambda row: row.age_days,
+}
