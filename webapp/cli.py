@@ -13,7 +13,7 @@ from webapp.accounts import Scope, enter, passwords, people, workspaces
 from webapp.db import Session
 from webapp.pages import web
 from webapp.secret import Secret
-from webapp.vault import byok
+from webapp.vault import byok, rotation
 
 DEMO_EMAIL, DEMO_NAME, DEMO_WORKSPACE = "demo@example.com", "Demo", "Demo Store"
 
@@ -104,8 +104,8 @@ def _demo_key(scope: Scope, db: Session) -> None:
 def rotate_encryption_key() -> None:
     """Seal with ENCRYPTION_KEY what ENCRYPTION_KEY_PREVIOUS sealed. Kill it and run it again: it goes on."""
     parts = web.parts()
-    done = byok.Rotation(0, 0, 0)
-    for done in byok.rotate(parts.database, parts.keyring):
+    done = rotation.Rotation(0, 0, 0)
+    for done in rotation.rotate(parts.database, parts.keyring):
         click.echo(f"{done.resealed} sealed anew, {done.left} left")
     if done.broken:
         raise click.ClickException(f"{done.broken} keys do not open and stay as they are. The log names their rows.")
@@ -117,7 +117,7 @@ def rotate_encryption_key() -> None:
 def vault_verify() -> None:
     """Open every stored key, show none, and count."""
     parts = web.parts()
-    found = byok.verify(parts.database, parts.keyring)
+    found = rotation.verify(parts.database, parts.keyring)
     click.echo(f"{found.opened} keys open, {found.broken} do not.")
     if found.broken:
         raise click.ClickException("The log names the rows that do not open.")

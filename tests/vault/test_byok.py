@@ -17,7 +17,7 @@ from webapp.db.models import ByokKey, WorkspaceMember
 from webapp.errors import UserError
 from webapp.llm.errors import Fault, Kind
 from webapp.secret import Secret
-from webapp.vault import byok
+from webapp.vault import byok, rotation
 from webapp.vault.keyring import Keyring
 
 ANOTHER_KEY = Secret("sk-ant-api03-" + "9z" * 46 + "AA")
@@ -125,7 +125,7 @@ def test_a_key_whose_address_was_changed_behind_our_back_is_not_sent_there(
         with pytest.raises(byok.KeyUnreadable):
             byok.reveal(alice, db, keyring, key_id, ref.base_url)
         assert byok.reveal(alice, db, keyring, key_id, OLLAMA) == A_KEY
-    assert byok.verify(database, keyring) == byok.Verdict(opened=0, broken=1)
+    assert rotation.verify(database, keyring) == rotation.Verdict(opened=0, broken=1)
 
 
 def test_a_provider_s_key_is_never_revealed_for_an_address(
@@ -145,7 +145,7 @@ def test_a_server_that_wants_no_key_has_a_row_all_the_same(
     with database.begin() as db:
         assert not byok.reveal(alice, db, keyring, key_id, OLLAMA)
         assert byok.cards(alice, db)[0].prefix == ""
-    assert byok.verify(database, keyring) == byok.Verdict(opened=1, broken=0)
+    assert rotation.verify(database, keyring) == rotation.Verdict(opened=1, broken=0)
 
 
 def test_of_a_short_key_two_characters_are_shown(

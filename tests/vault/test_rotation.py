@@ -21,7 +21,7 @@ from webapp.config import Settings
 from webapp.db import Database
 from webapp.db.models import ByokKey, VaultKey
 from webapp.secret import Secret
-from webapp.vault import byok
+from webapp.vault import byok, rotation
 from webapp.vault.keyring import Keyring, start_keyring
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,13 +31,13 @@ ROTATE = """
 import sys
 from webapp.config import Settings
 from webapp.db import Database
-from webapp.vault import byok
+from webapp.vault import byok, rotation
 from webapp.vault.keyring import start_keyring
 settings = Settings.from_environ()
 database = Database(settings.database_url)
-byok.BATCH = 5
+rotation.BATCH = 5
 print("started", flush=True)
-for step in byok.rotate(database, start_keyring(database, settings)):
+for step in rotation.rotate(database, start_keyring(database, settings)):
     print(step.left, flush=True)
 """
 
@@ -72,24 +72,24 @@ def test_every_key_is_resealed_and_the_old_root_retired(
 ) -> None:
     keys = fill(untouched, old, alice, 7)
     both = ring(untouched, settings, NEW, OLD)
-    steps = list(byok.rotate(untouched, both))
-    assert steps[-1] == byok.Rotation(resealed=7, left=0, broken=0)
+    steps = list(rotation.rotate(untouched, both))
+    assert steps[-1] == rotation.Rotation(resealed=7, left=0, broken=0)
     alone = ring(untouched, settings, NEW)
     assert unreadable(untouched, alice, alone, keys) == []
     with untouched.begin() as db:
         found = {row.key_id: row.status for row in db.scalars(select(VaultKey))}
         assert set(db.scalars(select(ByokKey.vault_key_id))) == {alone.key_id}
     assert found == {old.key_id: "retired", alone.key_id: "active"}
-    assert byok.verify(untouched, alone) == byok.Verdict(opened=7, broken=0)
+    assert rotation.verify(untouched, alone) == rotation.Verdict(opened=7, broken=0)
 
 
 def test_rotating_again_does_nothing(untouched: Database, settings: Settings, old: Keyring, alice: Scope) -> None:
     fill(untouched, old, alice, 3)
     both = ring(untouched, settings, NEW, OLD)
-    list(byok.rotate(untouched, both))
+    list(rotation.rotate(untouched, both))
     with untouched.begin() as db:
         before = db.execute(text("select id, sealed, xmin::text from byok_keys order by id")).all()
-    assert list(byok.rotate(untouched, both)) == [byok.Rotation(0, 0, 0)]
+    assert list(rotation.rotate(untouched, both)) == [rotation.Rotation(0, 0, 0)]
     with untouched.begin() as db:
         assert db.execute(text("select id, sealed, xmin::text from byok_keys order by id")).all() == before
 
@@ -102,8 +102,8 @@ def test_a_row_that_does_not_open_is_counted_left_alone_and_keeps_its_root(
     with untouched.begin() as db:
         db.execute(update(ByokKey).where(ByokKey.id == broken).values(provider="elsewhere"))
     both = ring(untouched, settings, NEW, OLD)
-    assert list(byok.rotate(untouched, both))[-1] == byok.Rotation(resealed=2, left=0, broken=1)
-    assert byok.verify(untouched, both) == byok.Verdict(opened=2, broken=1)
+    assert list(rotation.rotate(untouched, both))[-1] == rotation.Rotation(resealed=2, left=0, broken=1)
+    assert rotation.verify(untouched, both) == rotation.Verdict(opened=2, broken=1)
     with untouched.begin() as db:
         assert db.scalars(select(VaultKey.status).where(VaultKey.key_id == old.key_id)).one() == "decrypt_only"
 
@@ -113,16 +113,16 @@ def test_a_row_that_someone_holds_is_waited_for(
 ) -> None:
     keys = fill(untouched, old, alice, 2)
     both = ring(untouched, settings, NEW, OLD)
-    steps: list[byok.Rotation] = []
+    steps: list[rotation.Rotation] = []
     with untouched.begin() as db:
         db.execute(select(ByokKey.id).where(ByokKey.id == next(iter(keys))).with_for_update())
-        rotation = threading.Thread(target=lambda: steps.extend(byok.rotate(untouched, both)))
-        rotation.start()
-        rotation.join(1)
-        assert rotation.is_alive()
-        assert byok.Rotation(1, 1, 0) in steps
-    rotation.join(10)
-    assert steps[-1] == byok.Rotation(2, 0, 0)
+        beside = threading.Thread(target=lambda: steps.extend(rotation.rotate(untouched, both)))
+        beside.start()
+        beside.join(1)
+        assert beside.is_alive()
+        assert rotation.Rotation(1, 1, 0) in steps
+    beside.join(10)
+    assert steps[-1] == rotation.Rotation(2, 0, 0)
 
 
 def test_killed_at_any_moment_it_goes_on_while_others_read_and_replace(

@@ -1,4 +1,4 @@
-"""The provider keys of a workspace: connect, reveal, disconnect, and re-sealing them all. What sealing is: keyring.py.
+"""The provider keys of a workspace: connect, reveal, disconnect. What sealing is: keyring.py.
 
 A row of `byok_keys` is active, and then holds sealed material, or revoked, and then holds none: the row stays for the
 audit, the material is erased at once, because a revoked key is never opened again. A workspace has at most one active
@@ -11,9 +11,7 @@ tells every worker through NOTIFY, at commit, to cut the answers that run on tha
 from __future__ import annotations
 
 import logging
-import time
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -23,8 +21,8 @@ from sqlalchemy import ColumnElement, func, or_, select, update
 from webapp import audit
 from webapp.accounts import Right, Scope
 from webapp.accounts.members import hold
-from webapp.db import Database, Session
-from webapp.db.models import ByokKey, User, VaultKey, Workspace
+from webapp.db import Session
+from webapp.db.models import ByokKey, User, Workspace
 from webapp.errors import Link, UserError
 from webapp.llm.errors import Fault
 from webapp.secret import Secret, scrub
@@ -35,8 +33,6 @@ log = logging.getLogger(__name__)
 CHANNEL = "turn_control"  # what chat/runner.py listens on; our payload is "key:<id of the byok_keys row>"
 LABEL_LENGTH = 80
 USED_AT_MOST_EVERY = timedelta(minutes=1)  # last_used_at is for people: no write for every call
-BATCH = 100  # rows re-sealed in one transaction
-BUSY = 0.2  # seconds to wait for rows that someone else holds
 PROVIDERS_PAGE = Link("AI providers", "/settings/providers")
 
 
@@ -133,7 +129,7 @@ def reveal(scope: Scope, db: Session, keyring: Keyring, key_id: uuid.UUID, base_
     if row is None or row.sealed is None:
         raise KeyRevoked
     try:
-        secret = keyring.open(row.sealed, replace(_place(row), base_url=base_url))
+        secret = keyring.open(row.sealed, replace(Place.of(row), base_url=base_url))
     except SealError:
         log.error("key %s (%s…, %s) does not open", row.id, row.prefix, row.fingerprint.hex())
         raise KeyUnreadable from None
@@ -174,7 +170,7 @@ def connect(
         status="active",
         created_by=scope.user_id,
     )
-    row.sealed = keyring.seal(secret, _place(row))
+    row.sealed = keyring.seal(secret, Place.of(row))
     db.add(row)
     db.flush()
     if old is not None:
@@ -255,10 +251,6 @@ def _find(scope: Scope, db: Session, provider: str) -> ByokKey | None:
     return db.scalars(select(ByokKey).where(*_active(scope), ByokKey.provider == provider)).one_or_none()
 
 
-def _place(row: ByokKey) -> Place:
-    return Place(row.workspace_id, row.provider, row.id, row.base_url)
-
-
 def _card(row: ByokKey, created_by: str) -> CardRow:
     return CardRow(
         id=row.id,
@@ -272,112 +264,3 @@ def _card(row: ByokKey, created_by: str) -> CardRow:
         fault=Fault.from_json(row.fault) if row.fault else None,
         fault_at=row.fault_at,
     )
-
-
-# --- every workspace's keys: for the operator, from the command line --------------------------------------------
-
-
-@dataclass(frozen=True)
-class Rotation:
-    """How far it is: rows re-sealed by this run, rows still under another root, rows that do not open at all."""
-
-    resealed: int
-    left: int
-    broken: int
-
-
-@dataclass(frozen=True)
-class Verdict:
-    opened: int
-    broken: int
-
-
-def rotate(database: Database, keyring: Keyring) -> Iterator[Rotation]:
-    """Wrap every active key with the ring's first root, in small transactions; yields after each.
-
-    May run beside everything else, and beside itself. Killed at any moment, it leaves whole rows, and the next run goes
-    on. At the end, roots that seal nothing any more are marked retired.
-    """
-    resealed, broken = 0, set[uuid.UUID]()
-    while left := _left(database, keyring, broken):
-        done = _reseal_batch(database, keyring, broken)
-        resealed += done
-        if not done:
-            time.sleep(BUSY)
-        yield Rotation(resealed, left - done, len(broken))
-    _retire(database, keyring)
-    yield Rotation(resealed, 0, len(broken))
-
-
-def verify(database: Database, keyring: Keyring) -> Verdict:
-    """Open every active key and count."""
-    opened, broken, after = 0, 0, uuid.UUID(int=0)
-    while True:
-        with database.begin() as db:
-            query = select(ByokKey).where(ByokKey.sealed.is_not(None), ByokKey.id > after)
-            rows = db.scalars(query.order_by(ByokKey.id).limit(BATCH)).all()
-        if not rows:
-            return Verdict(opened, broken)
-        for row in rows:
-            if _opens(keyring, row):
-                opened += 1
-            else:
-                broken += 1
-        after = rows[-1].id
-
-
-def _opens(keyring: Keyring, row: ByokKey) -> bool:
-    try:
-        keyring.open(row.sealed or b"", _place(row))
-    except SealError:
-        log.error("key %s does not open", row.id)
-        return False
-    return True
-
-
-def _elsewhere(keyring: Keyring, broken: set[uuid.UUID]) -> tuple[ColumnElement[bool], ...]:
-    """Rows that hold material of another root, but for those found broken."""
-    other = or_(ByokKey.vault_key_id.is_(None), ByokKey.vault_key_id != keyring.key_id)
-    return ByokKey.sealed.is_not(None), other, ByokKey.id.not_in(broken)
-
-
-def _left(database: Database, keyring: Keyring, broken: set[uuid.UUID]) -> int:
-    with database.begin() as db:
-        return db.scalars(select(func.count(ByokKey.id)).where(*_elsewhere(keyring, broken))).one()
-
-
-def _reseal_batch(database: Database, keyring: Keyring, broken: set[uuid.UUID]) -> int:
-    with database.begin() as db:
-        query = select(ByokKey).where(*_elsewhere(keyring, broken)).limit(BATCH)
-        rows = db.scalars(query.with_for_update(skip_locked=True)).all()
-        return sum(_reseal(db, keyring, row, broken) for row in rows)
-
-
-def _reseal(db: Session, keyring: Keyring, row: ByokKey, broken: set[uuid.UUID]) -> int:
-    """1 if the row changed. It is compared with what was read, also under our lock: never write over newer material."""
-    sealed = row.sealed or b""
-    try:
-        renewed = keyring.reseal(sealed, _place(row))
-    except SealError:
-        log.error("key %s does not open and stays as it is", row.id)
-        broken.add(row.id)
-        return 0
-    changed = db.execute(
-        update(ByokKey)
-        .where(ByokKey.id == row.id, ByokKey.sealed == sealed)
-        .values(sealed=renewed, vault_key_id=keyring.key_id)
-        .returning(ByokKey.id)
-        .execution_options(synchronize_session=False)
-    )
-    return len(changed.all())
-
-
-def _retire(database: Database, keyring: Keyring) -> None:
-    in_use = select(ByokKey.vault_key_id).where(ByokKey.sealed.is_not(None), ByokKey.vault_key_id.is_not(None))
-    with database.begin() as db:
-        db.execute(
-            update(VaultKey)
-            .where(VaultKey.key_id != keyring.key_id, VaultKey.key_id.not_in(in_use))
-            .values(status="retired")
-            .execution_options(synchronize_session=False)
-        )

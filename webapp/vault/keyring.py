@@ -1,4 +1,5 @@
-"""The keyring: ENCRYPTION_KEY stretched into keys, and the sealed form of a provider key. Which rows hold it: byok.py.
+"""The keyring: ENCRYPTION_KEY stretched into keys, and the sealed form of a provider key. Which rows hold it: byok.py,
+and for the tokens of ad accounts ads/accounts.py.
 
 The keys, each derived from the one before and none doing two jobs:
 
@@ -19,11 +20,11 @@ A sealed key is one string of bytes:
     ciphertext = AES-256-GCM(data key,     nonce, padded,   AAD of the place)
     padded     = length (4 bytes) | UTF-8 | zeros up to a multiple of 256, so that the length gives no provider away
 
-The AAD lists, each with its length in front: the format, the deployment, the workspace, the provider, the row of
-`byok_keys`, for the wrap the key id, and last the base URL where the row has one. So a sealed key opens only in its own
-row, in its own deployment, and a key for a server of one's own only together with that server's address. The key is
-chosen by the id in the blob, never by trial. The commitment is compared before anything is decrypted with the data key:
-GCM alone would let a forger make one ciphertext that opens under two keys.
+The AAD lists, each with its length in front: the format, the deployment, the workspace, the provider ("ads:meta" for an
+ad account's token), the row, for the wrap the key id, and last the base URL where the row has one. So a sealed key
+opens only in its own row, in its own deployment, and a key for a server of one's own only together with that server's
+address. The key is chosen by the id in the blob, never by trial. The commitment is compared before anything is
+decrypted with the data key: GCM alone would let a forger make one ciphertext that opens under two keys.
 
 Rotation re-wraps the 32 payload bytes and touches nothing behind offset 69; that is why the ciphertext's AAD leaves
 the key id to the wrap. To rotate ENCRYPTION_KEY without downtime, in two deploys:
@@ -58,7 +59,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from webapp.config import Settings, SettingsError
 from webapp.db import Database, Session
-from webapp.db.models import ByokKey, Deployment, VaultKey
+from webapp.db.models import AdAccount, ByokKey, Deployment, VaultKey
 from webapp.secret import Secret
 
 FORMAT = b"byok/1"
@@ -67,6 +68,8 @@ KEY_ID, NONCE, TAG, PAYLOAD, COMMITMENT, PAD = 8, 12, 16, 32, 16, 256
 WRAP_END = 1 + KEY_ID + NONCE + PAYLOAD + TAG
 HEADER = WRAP_END + COMMITMENT + NONCE
 SALT = 16
+Sealed = ByokKey | AdAccount  # a row that may hold a sealed key
+SEALED: tuple[type[Sealed], ...] = (ByokKey, AdAccount)
 STARTING = 0x76_61_75_6C_74  # "vault": the advisory lock under which a process adds a row to vault_keys
 
 
@@ -98,6 +101,14 @@ class Place:
     provider: str
     row_id: uuid.UUID
     base_url: str = ""  # of a server of their own: the only one that may be sent the key
+
+    @staticmethod
+    def of(row: Sealed) -> Place:
+        match row:
+            case ByokKey():
+                return Place(row.workspace_id, row.provider, row.id, row.base_url)
+            case AdAccount():
+                return Place(row.workspace_id, f"ads:{row.platform}", row.id)
 
 
 class RootKey:
@@ -344,16 +355,19 @@ def _add(db: Session, secret: Secret, cost: Cost) -> RootKey:
 
 
 def _refuse_to_lose(db: Session, ring: Sequence[RootKey]) -> None:
-    """Every stored provider key must open with this ring, or nothing starts."""
-    lost = db.execute(
-        select(ByokKey.vault_key_id, func.count())
-        .where(ByokKey.sealed.is_not(None), ByokKey.vault_key_id.not_in([key.key_id for key in ring]))
-        .group_by(ByokKey.vault_key_id)
-    ).first()
-    if lost is not None and lost[0] is not None:
-        key_id, count = lost[0], lost[1]
+    """Every stored key must open with this ring, or nothing starts."""
+    known = [key.key_id for key in ring]
+    for table in SEALED:
+        lost = db.execute(
+            select(table.vault_key_id, func.count())
+            .where(table.sealed.is_not(None), table.vault_key_id.not_in(known))
+            .group_by(table.vault_key_id)
+        ).first()
+        if lost is None or lost[0] is None:
+            continue
         raise KeyringError(
-            f"{count} stored provider keys were sealed under another ENCRYPTION_KEY (key id {key_id.hex()}). "
+            f"{lost[1]} keys in {table.__tablename__} were sealed under another ENCRYPTION_KEY "
+            f"(key id {lost[0].hex()}). "
             "Set ENCRYPTION_KEY_PREVIOUS to its value and run flask rotate-encryption-key before it is removed."
         )
 
