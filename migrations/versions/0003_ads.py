@@ -93,6 +93,7 @@ def upgrade() -> None:
         sa.Column("budget_change_pct", sa.Integer(), server_default="20", nullable=False),
         sa.Column("campaign_cap_micros", sa.BigInteger(), nullable=True),
         sa.Column("workspace_cap_micros", sa.BigInteger(), nullable=True),
+        sa.Column("step_up_micros", sa.BigInteger(), nullable=True),
         sa.Column("cap_currency", sa.String(length=3), server_default="", nullable=False),
         sa.Column("max_campaigns", sa.Integer(), server_default="10", nullable=False),
         sa.Column("max_spend_share_pct", sa.Integer(), server_default="30", nullable=False),
@@ -230,6 +231,7 @@ def upgrade() -> None:
             server_default=sa.text("'[]'::jsonb"),
             nullable=False,
         ),
+        sa.Column("step_up", sa.String(length=60), server_default="", nullable=False),
         sa.Column("plan_hash", sa.LargeBinary(), nullable=False),
         sa.Column("status", sa.String(length=10), server_default="pending", nullable=False),
         sa.Column("decided_by", sa.Uuid(), nullable=True),
@@ -262,6 +264,13 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_change_plans_turn_id"), "change_plans", ["turn_id"], unique=False)
     op.create_index(op.f("ix_change_plans_workspace_id"), "change_plans", ["workspace_id"], unique=False)
+    op.create_index(
+        "uq_change_plans_once_a_turn",
+        "change_plans",
+        ["turn_id", "plan_hash"],
+        unique=True,
+        postgresql_where=sa.text("turn_id is not null"),
+    )
     op.create_index(
         "uq_change_plans_tool_use",
         "change_plans",
@@ -403,6 +412,9 @@ def downgrade() -> None:
     op.drop_index("ix_store_orders_workspace_day", table_name="store_orders")
     op.drop_index("ix_store_orders_visitor", table_name="store_orders")
     op.drop_table("store_orders")
+    op.drop_index(
+        "uq_change_plans_once_a_turn", table_name="change_plans", postgresql_where=sa.text("turn_id is not null")
+    )
     op.drop_index(
         "uq_change_plans_tool_use", table_name="change_plans", postgresql_where=sa.text("turn_id is not null")
     )

@@ -147,6 +147,7 @@ class GuardRails(Base):
     budget_change_pct: Mapped[int] = mapped_column(server_default="20")
     campaign_cap_micros: Mapped[int | None] = mapped_column(BigInteger)  # per day; None: no cap of its own
     workspace_cap_micros: Mapped[int | None] = mapped_column(BigInteger)  # per day, active budgets of one currency
+    step_up_micros: Mapped[int | None] = mapped_column(BigInteger)  # a plan that moves more per day must be typed
     cap_currency: Mapped[str] = mapped_column(String(3), server_default="")
     max_campaigns: Mapped[int] = mapped_column(server_default="10")  # in one pause plan
     max_spend_share_pct: Mapped[int] = mapped_column(server_default="30")  # of the last 7 days' spend
@@ -161,7 +162,7 @@ class GuardRails(Base):
 
 class ChangePlan(Base):
     """What somebody may approve: exactly these items, made from exactly this state. `plan_hash` covers tool, arguments,
-    targets, workspace and turn; ads/changes.py has the states and how the hash is made."""
+    targets, workspace and turn; ads/plans.py has the states, ads/changes/rows.py how the hash is made."""
 
     __tablename__ = "change_plans"
     id: Mapped[uuid.UUID] = id_column()
@@ -176,6 +177,7 @@ class ChangePlan(Base):
     reason: Mapped[str] = mapped_column(String(500), server_default="")  # the model's words: never on the card
     report: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))  # kept, undecided, window, rule
     warnings: Mapped[list[Any]] = mapped_column(server_default=EMPTY)
+    step_up: Mapped[str] = mapped_column(String(60), server_default="")  # what has to be typed to approve
     plan_hash: Mapped[bytes]
     status: Mapped[str] = mapped_column(String(10), server_default="pending")
     decided_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
@@ -194,6 +196,13 @@ class ChangePlan(Base):
             "uq_change_plans_tool_use",
             "turn_id",
             "tool_use_id",
+            unique=True,
+            postgresql_where=text("turn_id is not null"),
+        ),
+        Index(
+            "uq_change_plans_once_a_turn",
+            "turn_id",
+            "plan_hash",
             unique=True,
             postgresql_where=text("turn_id is not null"),
         ),
