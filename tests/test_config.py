@@ -75,6 +75,7 @@ def test_every_spelling_of_a_postgresql_url_will_do(scheme: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
+        ({"ADS_WRITES": "no"}, "ADS_WRITES must be on or off"),
         ({"DATABASE_URL": ""}, "DATABASE_URL is not set. Set it to postgresql://"),
         ({"DATABASE_URL": "mysql://root:hunter2secret@db/app"}, "DATABASE_URL must be a PostgreSQL URL"),
         ({"DATABASE_URL": "hunter2secret"}, "DATABASE_URL must be a PostgreSQL URL"),

@@ -32,6 +32,7 @@ class Settings:
     meta_graph_version: str = ""
     google_ads_url: str = ""
     google_token_url: str = ""
+    ads_writes: bool = True  # the operator's switch: off, nothing is changed in any ad account
     self_hosted_hosts: frozenset[Host] = frozenset()  # that people's own servers may be at, beside public https ones
     secure_cookies: bool = True
     trusted_proxies: int = 0
@@ -61,6 +62,7 @@ class Settings:
             meta_graph_version=env.get("META_GRAPH_VERSION", ""),
             google_ads_url=env.get("GOOGLE_ADS_URL", ""),
             google_token_url=env.get("GOOGLE_TOKEN_URL", ""),
+            ads_writes=_on(env, "ADS_WRITES"),
             self_hosted_hosts=_named_hosts(env.get("SELF_HOSTED_HOSTS", "")),
             secure_cookies=env.get("INSECURE_COOKIES", "") != "1",
             trusted_proxies=_number(env, "TRUSTED_PROXIES", 0),
@@ -106,3 +108,11 @@ def _number(env: Mapping[str, str], name: str, default: int) -> int:
     if not value.isdecimal():
         raise SettingsError(f"{name} must be a whole number.")
     return int(value)
+
+
+def _on(env: Mapping[str, str], name: str) -> bool:
+    """A switch that is on unless it says "off". Any other word refuses to start: a misspelt "off" must not mean "on"."""
+    value = env.get(name, "") or "on"
+    if value not in ("on", "off"):
+        raise SettingsError(f"{name} must be on or off.")
+    return value == "on"
