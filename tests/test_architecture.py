@@ -39,7 +39,7 @@ SQL = (
     "usage.py",
     "vault/",
 )
-CLOCKWORK = ("chat/runner.py", "chat/log.py", "llm/client.py", "accounts/passwords.py")
+CLOCKWORK = ("chat/runner.py", "chat/log.py", "chat/side_by_side.py", "llm/client.py", "accounts/passwords.py")
 RIM = ("app.py", "cli.py", "pages/")
 OWNERS = {
     "requests": ("llm/client.py", "ads/wire.py", "analytics/tinybird.py"),

@@ -74,7 +74,17 @@ def assemble(settings: Settings) -> Parts:
     keeping = Database(settings.database_url, pool_size=KEEPING)
     log = TurnLog(keeping, owner_name())
     platforms = Opener(database, keyring, proxy=settings.outbound_proxy)
-    runner = Runner(database, keeping, keyring, client, providers_here, log, platforms, settings.turn_timeout)
+    runner = Runner(
+        database,
+        keeping,
+        keyring,
+        client,
+        providers_here,
+        log,
+        platforms,
+        settings.turn_timeout,
+        settings.turn_max_usd,
+    )
     return Parts(settings, database, providers_here, keyring, client, log, platforms, runner)
 
 

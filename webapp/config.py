@@ -40,6 +40,7 @@ class Settings:
     demo_sign_in: str = ""  # "email / password" shown on the sign-in page of `make run`
     idle_timeout: float = 120.0  # seconds between two bytes of a provider
     turn_timeout: float = 900.0  # seconds for one turn, all rounds
+    turn_max_usd: float = 2.0  # for one turn, all rounds; 0: no limit
 
     @staticmethod
     def from_environ(env: Mapping[str, str] | None = None) -> Settings:
@@ -70,6 +71,7 @@ class Settings:
             demo_sign_in=env.get("DEMO_SIGN_IN", ""),
             idle_timeout=float(_number(env, "IDLE_TIMEOUT", 120)),
             turn_timeout=float(_number(env, "TURN_TIMEOUT", 900)),
+            turn_max_usd=_dollars(env, "TURN_MAX_USD", 2.0),
         )
 
 
@@ -109,10 +111,19 @@ def _number(env: Mapping[str, str], name: str, default: int) -> int:
         raise SettingsError(f"{name} must be a whole number.")
     return int(value)
 
-
+    """A switch that is on unless it says "off". Any other word refuses to start: a misspelt "off" must not be "on"."""
 def _on(env: Mapping[str, str], name: str) -> bool:
     """A switch that is on unless it says "off". Any other word refuses to start: a misspelt "off" must not mean "on"."""
     value = env.get(name, "") or "on"
     if value not in ("on", "off"):
         raise SettingsError(f"{name} must be on or off.")
     return value == "on"
+
+
+def _dollars(env: Mapping[str, str], name: str, default: float) -> float:
+    value = env.get(name, "")
+    if not value:
+        return default
+    if not value.replace(".", "", 1).isdecimal():
+        raise SettingsError(f"{name} must be a number of US dollars.")
+    return float(value)

@@ -9,23 +9,24 @@ from hypothesis import strategies as st
 
 from webapp.chat.events import (
     Asked,
-    BlockView,
     Cause,
     Ended,
     Heard,
     Pending,
     Retrying,
+    Resumed,
     ToolFinished,
+    ToolProposed,
     ToolStarted,
     Trouble,
     TurnEvent,
     TurnState,
-    blocks_of,
-    fold,
+    Waiting,
     from_json,
     to_json,
     worth_storing,
 )
+from webapp.chat.fold import BlockView, blocks_of, fold
 from webapp.llm.blocks import ToolResult
 from webapp.llm.errors import Fault, Kind
 from webapp.llm.events import (
@@ -55,8 +56,11 @@ ONE_OF_EACH: list[TurnEvent] = [
     Heard(Usage(1, 2, 3, 4, 5, 6)),
     Heard(Notice("cache_miss", "tools_changed")),
     Heard(Finish(FinishReason.TOOL_CALLS, "tool_use")),
-    ToolStarted("c1", "length_of"),
-    ToolFinished(ToolResult("c1", "1")),
+    ToolStarted("c1", "length_of", 1764000000.5),
+    ToolProposed("c1", "0b7f6d3e-0000-4000-8000-000000000000"),
+    Waiting(),
+    Resumed(),
+    ToolFinished(ToolResult("c1", "1", seconds=0.25)),
     Asked("anthropic_messages", "m"),
     Heard(Start("m2")),
     Heard(BlockStart(0, "text")),
@@ -96,7 +100,7 @@ def test_an_open_block_is_shown_as_open() -> None:
 
 
 def test_a_round_that_said_nothing_leaves_no_message() -> None:
-    events = [Asked("d", "m"), Heard(Start("m")), Asked("d", "m"), *ONE_OF_EACH[16:21]]
+    events = [Asked("d", "m"), Heard(Start("m")), Asked("d", "m"), *ONE_OF_EACH[19:24]]
     assert len(fold(events).messages()) == 1
 
 

@@ -10,7 +10,8 @@ from sqlalchemy import text
 
 from tests.chat.conftest import Somebody
 from webapp.chat import transcript
-from webapp.chat.events import Asked, Ended, Heard, TurnEvent, TurnState, fold, to_json
+from webapp.chat.events import Asked, Ended, Heard, TurnEvent, TurnState, to_json
+from webapp.chat.fold import fold
 from webapp.chat.transcript import Asking, TurnRef
 from webapp.db import Database, Session
 from webapp.db.models import TurnEventRow

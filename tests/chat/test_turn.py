@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from webapp.chat import turn
-from webapp.chat.events import Asked, Cause, Ended, Heard, Retrying, ToolFinished, TurnEvent, TurnState, fold
+from webapp.chat.events import Asked, Cause, Ended, Heard, Retrying, ToolFinished, TurnEvent, TurnState
+from webapp.chat.fold import fold
 from webapp.llm.blocks import Json, Message, Text, ToolResult, ToolUse
 from webapp.llm.errors import Fault, Kind, ProviderError
 from webapp.llm.events import (

@@ -12,7 +12,8 @@ from flask import Flask
 from tests import people
 from tests.people import Browser
 from webapp.chat import picker, transcript
-from webapp.chat.events import Cause, Ended, Trouble, TurnState, fold
+from webapp.chat.events import Cause, Ended, Trouble, TurnState
+from webapp.chat.fold import fold
 from webapp.chat.transcript import Asking, SessionRow
 from webapp.llm.errors import Fault, Kind
 from webapp.llm.models import RemoteModel

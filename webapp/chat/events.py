@@ -1,4 +1,4 @@
-"""TurnEvents, and their fold into what a turn looks like now. Where they are kept: log.py. Who makes them: turn.py.
+"""TurnEvents, as values and as they are stored. Their fold: fold.py. Kept by log.py, made by turn.py.
 
 The log of a turn is the whole truth about it while it lives: its messages, its live view and what a killed worker left
 behind are all folds of the same events. Text deltas that follow each other in one block merge into one event before
@@ -7,24 +7,18 @@ they are numbered and stored, so a row is a tick's worth of text, not a token.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from webapp.llm.assembler import Assembler
-from webapp.llm.blocks import Json, Message, Text, Thinking, ToolResult, ToolUse
+from webapp.llm.blocks import Json, ToolResult
 from webapp.llm.errors import Fault
 from webapp.llm.events import (
-    BlockKind,
     Event,
-    FinishReason,
     Heartbeat,
-    Notice,
     TextDelta,
     ThinkingDelta,
     ToolArgsDelta,
-    Usage,
     event_from_json,
     event_to_json,
 )
@@ -51,23 +45,26 @@ class Cause(StrEnum):
     KEY_REVOKED = "key_revoked"
     KEY_UNREADABLE = "key_unreadable"
     TOO_MANY_ROUNDS = "too_many_rounds"
+    TOO_EXPENSIVE = "too_expensive"  # the limit of money or tokens for one turn, which stands in `detail`
     TOO_LONG = "too_long"
     INTERNAL = "internal"
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """A turn's error, storable. The words for it are the page's."""
+    """A turn's error, storable. The words for it are the page's; `detail` is what they name ("2.00 USD")."""
 
     cause: Cause
     fault: Fault | None = None
+    detail: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        return {"cause": self.cause, "fault": self.fault.to_json() if self.fault else None}
+        return {"cause": self.cause, "fault": self.fault.to_json() if self.fault else None, "detail": self.detail}
 
     @staticmethod
     def from_json(raw: Json) -> Trouble:
-        return Trouble(Cause(raw["cause"]), Fault.from_json(raw["fault"]) if raw["fault"] else None)
+        fault = Fault.from_json(raw["fault"]) if raw["fault"] else None
+        return Trouble(Cause(raw["cause"]), fault, raw.get("detail", ""))
 
 
 @dataclass(frozen=True)
@@ -96,8 +93,11 @@ class Retrying:
 
 @dataclass(frozen=True)
 class ToolStarted:
+    """A call began to run, at `at` (seconds since 1970)."""
+
     id: str
     name: str
+    at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -106,14 +106,35 @@ class ToolFinished:
 
 
 @dataclass(frozen=True)
+class ToolProposed:
+    """The call would change something: this plan waits for a person, and the call for its outcome."""
+
+    id: str
+    plan_id: str
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Nothing runs until the proposed plans are settled."""
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """They are: some process, perhaps another one, goes on with the turn."""
+
+
+@dataclass(frozen=True)
 class Ended:
-    """The one end of a turn."""
+    """The one end of a turn. `finish` is why, where it was neither the model's doing nor trouble."""
 
     state: TurnState
     trouble: Trouble | None = None
+    finish: str = ""
 
 
-TurnEvent = Asked | Heard | Retrying | ToolStarted | ToolFinished | Ended
+TurnEvent = Asked | Heard | Retrying | ToolStarted | ToolFinished | ToolProposed | Waiting | Resumed | Ended
+
+EXPIRED = "expired"  # a finish: nobody approved in time
 
 
 def to_json(event: TurnEvent) -> dict[str, Any]:
@@ -128,8 +149,19 @@ def to_json(event: TurnEvent) -> dict[str, Any]:
             return {"e": "tool", **vars(event)}
         case ToolFinished(result):
             return {"e": "tool_done", **vars(result)}
-        case Ended(state, trouble):
-            return {"e": "ended", "state": state, "trouble": trouble.to_json() if trouble else None}
+        case ToolProposed():
+            return {"e": "tool_proposed", **vars(event)}
+        case Waiting():
+            return {"e": "waiting"}
+        case Resumed():
+            return {"e": "resumed"}
+        case Ended(state, trouble, finish):
+            return {
+                "e": "ended",
+                "state": state,
+                "trouble": trouble.to_json() if trouble else None,
+                "finish": finish,
+            }
 
 
 def from_json(raw: Json) -> TurnEvent:
@@ -143,9 +175,15 @@ def from_json(raw: Json) -> TurnEvent:
             return ToolStarted(**fields)
         case "tool_done":
             return ToolFinished(ToolResult(**fields))
+        case "tool_proposed":
+            return ToolProposed(**fields)
+        case "waiting":
+            return Waiting()
+        case "resumed":
+            return Resumed()
         case "ended":
             trouble = raw["trouble"]
-            return Ended(TurnState(raw["state"]), Trouble.from_json(trouble) if trouble else None)
+            return Ended(TurnState(raw["state"]), Trouble.from_json(trouble) if trouble else None, raw["finish"])
     return Heard(event_from_json(raw))
 
 
@@ -204,137 +242,3 @@ def _delta(event: TurnEvent) -> Delta | None:
 
 def _same_block(last: Delta | None, delta: Delta) -> bool:
     return last is not None and type(last) is type(delta) and last.block == delta.block
-
-
-# --- what a turn looks like ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class BlockView:
-    """A block of the answer as a page shows it. `number` counts over all rounds of the turn."""
-
-    number: int
-    kind: BlockKind
-    text: str = ""
-    open: bool = False
-    id: str = ""
-    name: str = ""
-    input: Json = field(default_factory=dict)
-    result: ToolResult | None = None
-
-
-def blocks_of(messages: Iterable[Message]) -> tuple[BlockView, ...]:
-    """The blocks of stored messages, in the order and with the numbers that the live fold gave them."""
-    messages = tuple(messages)
-    results = {b.tool_use_id: b for m in messages for b in m.blocks if isinstance(b, ToolResult)}
-    shown = [b for m in messages if m.role == "assistant" for b in m.blocks]
-    views: list[BlockView] = []
-    for number, block in enumerate(shown):
-        match block:
-            case Text(text):
-                views.append(BlockView(number, "text", text))
-            case Thinking(text):
-                views.append(BlockView(number, "thinking", text))
-            case ToolUse(id, name, input):
-                views.append(BlockView(number, "tool_use", id=id, name=name, input=input, result=results.get(id)))
-            case _:
-                continue
-    return tuple(views)
-
-
-class TurnFold:
-    """What the events so far add up to. `apply` is cheap; `messages` and `blocks` may be asked at any moment."""
-
-    def __init__(self) -> None:
-        self.state = TurnState.QUEUED
-        self.trouble: Trouble | None = None
-        self.retrying: Retrying | None = None
-        self.finish: FinishReason | None = None
-        self.notices: list[Notice] = []
-        self._rounds: list[tuple[Asked, Assembler]] = []
-        self._results: list[list[ToolResult]] = []
-        self._earlier = Usage()
-
-    def apply(self, event: TurnEvent) -> None:
-        match event:
-            case Heard(heard):
-                self._hear(heard)
-            case Asked():
-                self._ask(event)
-            case Retrying():
-                self.retrying = event
-            case ToolStarted():
-                return
-            case ToolFinished(result):
-                self._results[-1].append(result)
-            case Ended(state, trouble):
-                self.state, self.trouble, self.retrying = state, trouble, None
-
-    def _ask(self, event: Asked) -> None:
-        if self._rounds and not self.assembler.blocks:  # a retry: the round that said nothing never was
-            self._rounds.pop()
-            self._results.pop()
-        elif self._rounds:
-            self._earlier = self._earlier + self.assembler.usage
-        self.state = TurnState.RUNNING
-        self._rounds.append((event, Assembler()))
-        self._results.append([])
-
-    def _hear(self, event: Event) -> None:
-        self.retrying = None
-        if isinstance(event, Notice):
-            self.notices.append(event)
-        self.assembler.apply(event)
-        if self.assembler.finish:
-            self.finish = self.assembler.finish.reason
-
-    @property
-    def assembler(self) -> Assembler:
-        return self._rounds[-1][1]
-
-    @property
-    def usage(self) -> Usage:
-        """Tokens of all rounds."""
-        return self._earlier + self.assembler.usage if self._rounds else self._earlier
-
-    @property
-    def model_served(self) -> str:
-        started = [a.start.model for _, a in self._rounds if a.start]
-        return started[-1] if started else ""
-
-    def messages(self) -> list[Message]:
-        """The assistant and tool-result messages so far, as they are stored and replayed."""
-        made: list[Message] = []
-        for (asked, assembler), results in zip(self._rounds, self._results, strict=True):
-            message = assembler.message(asked.dialect)
-            if message.blocks:
-                made.append(message)
-            if results:
-                made.append(Message("user", tuple(results)))
-        return made
-
-    def blocks(self) -> tuple[BlockView, ...]:
-        """Every block as it is now, open ones included."""
-        views: list[BlockView] = []
-        for (_, assembler), results in zip(self._rounds, self._results, strict=True):
-            answered = {r.tool_use_id: r for r in results}
-            for block in assembler.blocks:
-                views.append(
-                    BlockView(
-                        len(views),
-                        block.kind,
-                        "" if block.kind == "tool_use" else block.text,
-                        not block.closed,
-                        block.id,
-                        block.name,
-                        result=answered.get(block.id) if block.id else None,
-                    )
-                )
-        return tuple(views)
-
-
-def fold(events: Sequence[TurnEvent]) -> TurnFold:
-    folded = TurnFold()
-    for event in events:
-        folded.apply(event)
-    return folded

@@ -11,6 +11,11 @@ one a tick, never one a row.
 
 Mirrors. A process that is asked for a turn of another process reads its stored events into a mirror, and reads on
 whenever NOTIFY (or, should that be lost, the one-second poll) says that there is news.
+
+Waiting turns. A turn that waits for a person belongs to no process. Its writer lets go of it (`let_go`: what it said is
+stored in the transaction that makes it wait) and its readers here go on with the same LiveTurn, as a mirror. Whoever
+goes on with the turn takes it up again (`take_up`), from the stored events and, if somebody here watches, with that
+mirror. So a reader keeps its connection, and never sees a turn wait before everything it said is stored.
 """
 
 from __future__ import annotations
@@ -18,19 +23,21 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import gevent
 from gevent.event import Event as Bell
+from gevent.lock import BoundedSemaphore
 from sqlalchemy import text
 
 from webapp.chat import transcript
-from webapp.chat.events import Ended, Heard, Pending, TurnEvent, TurnFold, to_json, worth_storing
-from webapp.chat.transcript import TurnRef
-from webapp.db import UNAVAILABLE, UNSTORABLE, Database
+from webapp.chat.events import Ended, Heard, Pending, TurnEvent, TurnState, to_json, worth_storing
+from webapp.chat.fold import TurnFold
+from webapp.chat.transcript import News, TurnRef
+from webapp.db import UNAVAILABLE, UNSTORABLE, Database, Session
 from webapp.llm.events import TextDelta, ThinkingDelta
 
 logger = logging.getLogger(__name__)
@@ -63,11 +70,22 @@ class LiveTurn:
     stored: int = 0  # number of the last event that is stored (writer) or read (mirror)
     readers: int = 0
     ended: bool = False
+    news: News | None = None  # of a mirror: how the turn stands in the database
     loaded: bool = False  # a mirror: what was stored before it came has been read
     pending: Pending = field(default_factory=Pending)
     frames: Any = None  # what the page layer keeps for its readers; it goes when the turn goes
     _bell: Bell = field(default_factory=Bell)
     _spoken: bool = False
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it waits for a person, and all that it said is stored."""
+        return self.ref is None and self.news is not None and self.news.state is TurnState.WAITING
+
+    def stands(self, news: News) -> None:
+        if news != self.news:
+            self.news = news
+            self.version += 1
 
     def apply(self, event: TurnEvent) -> None:
         self.fold.apply(event)
@@ -105,12 +123,49 @@ class TurnLog:
         self._mirrors: dict[uuid.UUID, LiveTurn] = {}
         self._dirty: set[uuid.UUID] = set()
         self._news = Bell()
+        self._storing = BoundedSemaphore()  # one at a time: a turn's numbers follow from what is stored of it
 
     # writing
 
     def open(self, ref: TurnRef) -> LiveTurn:
         """Begin the log of a turn that this process runs."""
         live = self._own[ref.id] = LiveTurn(ref.id, ref)
+        return live
+
+    def let_go(self, live: LiveTurn, park: Callable[[Session], bool]) -> bool:
+        """Store what is pending together with what `park` does, in one transaction, and be the turn's writer no longer.
+        False if `park` would not: then it stays ours. Raises what the database raises; nothing is lost by it."""
+        with self._storing:
+            events = live.pending.take()
+            try:
+                with self._database.begin() as db:
+                    self._insert(db, [(live, events)])
+                    parked = park(db)
+            except UNAVAILABLE:
+                live.pending.put_back(events)
+                raise
+            live.stored += len(events)
+        if parked:
+            self._become_mirror(live)
+        return parked
+
+    def _become_mirror(self, live: LiveTurn) -> None:
+        self._own.pop(live.id, None)
+        self._dirty.discard(live.id)
+        live.ref, live.loaded = None, True
+        live.stands(News(TurnState.WAITING))
+        if live.readers:
+            self._mirrors[live.id] = live
+        live.ring()
+
+    def take_up(self, ref: TurnRef, events: Sequence[tuple[int, TurnEvent]]) -> LiveTurn:
+        """Go on writing a turn that waited: `events` is all that is stored of it."""
+        live = self._mirrors.pop(ref.id, None) or LiveTurn(ref.id, None)
+        self._read(live, events)
+        live.ref, live.loaded = ref, True
+        self._own[ref.id] = live
+        self._dirty.add(ref.id)
+        live.version += 1
         return live
 
     def append(self, live: LiveTurn, event: TurnEvent) -> None:
@@ -152,18 +207,27 @@ class TurnLog:
 
     def _read_on(self, mirrors: Sequence[LiveTurn]) -> None:
         with self._database.begin() as db:
-            states = transcript.state_of(db, [m.id for m in mirrors])
+            found = transcript.news_of(db, [m.id for m in mirrors])
             for mirror in mirrors:
-                for seq, event in transcript.events_of(db, mirror.id, mirror.stored):
-                    if seq > mirror.stored:  # another greenlet may have read on in the meantime
-                        mirror.stored = seq
-                        mirror.apply(event)
-                mirror.loaded = True
+                self._read(mirror, transcript.events_of(db, mirror.id, mirror.stored))
         for mirror in mirrors:
-            state = states.get(mirror.id)
-            if state is None or not state.live:
+            if mirror.ref is not None:  # this process took it up in the meantime
+                continue
+            news = found.get(mirror.id)
+            if news is None or not news.state.live:
                 mirror.close()
+            else:
+                mirror.stands(news)
             mirror.ring()
+
+    def _read(self, mirror: LiveTurn, events: Sequence[tuple[int, TurnEvent]]) -> None:
+        if mirror.ref is not None:
+            return
+        for seq, event in events:
+            if seq > mirror.stored:  # another greenlet may have read on in the meantime
+                mirror.stored = seq
+                mirror.apply(event)
+        mirror.loaded = True
 
     # the process's greenlets; the runner starts them
 
@@ -209,11 +273,15 @@ class TurnLog:
 
     def store(self) -> None:
         """Store what is pending of every turn of this process. On failure it stays pending until the next tick."""
+        with self._storing:
+            self._store()
+
+    def _store(self) -> None:
         batch = [(live, live.pending.take()) for live in self._own.values() if live.pending and live.ref]
         if not batch:
             return
         try:
-            self._insert(batch)
+            self._store_batch(batch)
         except UNSTORABLE:
             self._insert_one_by_one(batch)
         except UNAVAILABLE:
@@ -225,13 +293,21 @@ class TurnLog:
         """Something PostgreSQL cannot hold slipped into one turn's events: the other turns must not wait for it."""
         for live, events in batch:
             try:
-                self._insert([(live, events)])
+                self._store_batch([(live, events)])
             except UNSTORABLE:
                 logger.exception("events of turn %s cannot be stored", live.id)
             except UNAVAILABLE:
                 live.pending.put_back(events)
 
-    def _insert(self, batch: Sequence[tuple[LiveTurn, list[TurnEvent]]]) -> None:
+    def _store_batch(self, batch: Sequence[tuple[LiveTurn, list[TurnEvent]]]) -> None:
+        with self._database.begin() as db:
+            db.execute(text("set local synchronous_commit = off"))
+            self._insert(db, batch)
+            transcript.tell(db)
+        for live, events in batch:
+            live.stored += len(events)
+
+    def _insert(self, db: Session, batch: Sequence[tuple[LiveTurn, list[TurnEvent]]]) -> None:
         turns: list[uuid.UUID] = []
         epochs: list[int] = []
         seqs: list[int] = []
@@ -243,9 +319,4 @@ class TurnLog:
                 epochs.append(live.ref.epoch)
                 seqs.append(live.stored + offset)
                 bodies.append(json.dumps(to_json(event)))
-        with self._database.begin() as db:
-            db.execute(text("set local synchronous_commit = off"))
-            db.execute(INSERT, {"turns": turns, "epochs": epochs, "seqs": seqs, "bodies": bodies, "owner": self.owner})
-            transcript.tell(db)
-        for live, events in batch:
-            live.stored += len(events)
+        db.execute(INSERT, {"turns": turns, "epochs": epochs, "seqs": seqs, "bodies": bodies, "owner": self.owner})

@@ -3,6 +3,9 @@
 What reaches a running turn from outside, on any worker of any host: Stop and Disconnect. Both are written to the
 database and told by NOTIFY; should that be lost, the lease renewal finds them within KEEP seconds. Both kill the
 turn's greenlet, which closes the provider's connection on its way out, and what was heard is kept.
+
+A turn that waits for a person has no greenlet at all (approvals.py). What a person approved is carried out in a
+greenlet here; whatever of that a dying process leaves undone, the KEEP loop of any other one finds.
 """
 
 from __future__ import annotations
@@ -13,17 +16,22 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import gevent
 import psycopg
 from gevent.greenlet import Greenlet
 
 from webapp.accounts import Scope
+from webapp.ads import changes
 from webapp.ads.platform import Platforms
-from webapp.chat import picker, transcript, turn
-from webapp.chat.events import Cause, Ended, Trouble, TurnEvent, TurnState, fold
+from webapp.chat import approvals, picker, side_by_side, transcript, turn
+from webapp.chat.approvals import GoesOn
+from webapp.chat.events import Cause, Ended, Trouble, TurnEvent, TurnState
+from webapp.chat.fold import fold
+from webapp.chat.limits import Limit
 from webapp.chat.log import BUFFER_SECONDS, LiveTurn, TurnLog
 from webapp.chat.surfaces import SURFACES
 from webapp.chat.transcript import TurnRef
@@ -109,6 +117,7 @@ class Runner:
         log: TurnLog,
         platforms: Platforms,
         turn_timeout: float,
+        turn_max_usd: float,
     ) -> None:
         self._database = database
         self._keeping = keeping  # a pool of its own: under load pages wait for a connection, leases must not
@@ -118,6 +127,7 @@ class Runner:
         self._log = log
         self._platforms = platforms
         self._turn_timeout = turn_timeout
+        self._turn_max_usd = turn_max_usd
         self._running: dict[uuid.UUID, Running] = {}
         self._whole: set[Greenlet] = set()  # until their ends are stored
         self._unfinished: set[uuid.UUID] = set()  # likewise, by turn
@@ -145,11 +155,17 @@ class Runner:
 
     def submit(self, job: Job) -> None:
         """Run the turn in a greenlet of its own."""
-        live = self._log.open(job.ref)
+        self._run(job, self._log.open(job.ref))
+
+    def _run(self, job: Job, live: LiveTurn) -> None:
         self._unfinished.add(job.ref.id)
         hearing = gevent.spawn(self._hear, job, live)
         self._running[job.ref.id] = Running(hearing, job.key.id)
-        whole = gevent.spawn(self._see_through, job, live, hearing)
+        self._spawn(self._see_through, job, live, hearing)
+
+    def _spawn(self, work: Callable[..., None], *args: object) -> None:
+        """In a greenlet that a drain waits for."""
+        whole = gevent.spawn(work, *args)
         self._whole.add(whole)
         whole.link(self._whole.discard)
 
@@ -158,6 +174,10 @@ class Runner:
         self._running.pop(job.ref.id, None)
         if isinstance(hearing.value, Cut):
             self._log.append(live, hearing.value.end)
+        if live.fold.state is TurnState.WAITING and self._park(job, live):
+            self._unfinished.discard(job.ref.id)
+            self.move_on()  # somebody may have decided before it waited
+            return
         self._finish(job, live)
         self._unfinished.discard(job.ref.id)
 
@@ -165,7 +185,7 @@ class Runner:
         try:
             with gevent.Timeout(self._turn_timeout, Cut(TurnState.FAILED, Trouble(Cause.TOO_LONG))):
                 since = time.perf_counter()
-                for event in self._events(job):
+                for event in self._events(job, live):
                     self._log.append(live, event)
                     if time.perf_counter() - since > SLICE:
                         gevent.sleep(0)
@@ -174,10 +194,10 @@ class Runner:
             logger.exception("turn %s failed", job.ref.id)
             self._log.append(live, Ended(TurnState.FAILED, Trouble(Cause.INTERNAL)))
 
-    def _events(self, job: Job) -> Iterator[TurnEvent]:
-        with self._database.begin() as db:
-            if not transcript.begin(db, job.ref, job.key.id, job.key.label):
-                raise stopped()
+    def _events(self, job: Job, live: LiveTurn) -> Iterator[TurnEvent]:
+        """Of a turn that goes on, those after what its log holds already."""
+        if not live.fold.rounds:
+            self._begin(job)
         with self._database.begin() as db:
             secret = self._reveal(job, db)
             history = transcript.history(job.scope, db, job.ref.id)
@@ -185,12 +205,12 @@ class Runner:
         surface = SURFACES[job.surface]
         request = ModelRequest(
             model=job.model,
-            messages=history.messages,
+            messages=(*history.messages, *live.fold.messages()),
             system=surface.instructions,
             tools=surface.toolbox.specs(),
             max_output=min(MAX_OUTPUT, (facts and facts.max_output) or MAX_OUTPUT),
             thinking="adaptive" if facts and "adaptive" in facts.thinking else "",
-            drop_thinking=history.drop_thinking,
+            drop_thinking=history.drop_thinking or turn.THINKING_DROPPED in {n.kind for n in live.fold.notices},
             user_hash=user_hash(job.scope),
             cache_key=workspace_hash(job.scope),
         )
@@ -200,8 +220,15 @@ class Runner:
             dialect=job.provider.dialect,
             toolbox=surface.toolbox,
             context=ToolContext(job.scope, self._database, self._platforms, job.ref.id, job.model),
+            together=side_by_side.run,
+            allow=Limit(self._turn_max_usd, facts).allow,
         )
-        yield from turn.run(request, world)
+        yield from turn.run(request, world, turn.SoFar(live.fold.rounds, live.fold.usage))
+
+    def _begin(self, job: Job) -> None:
+        with self._database.begin() as db:
+            if not transcript.begin(db, job.ref, job.key.id, job.key.label):
+                raise stopped()
 
     def _reveal(self, job: Job, db: Session) -> Secret:
         try:
@@ -229,6 +256,22 @@ class Runner:
                 case _:
                     return
 
+    def _park(self, job: Job, live: LiveTurn) -> bool:
+        """Let go of a turn that waits. False if it has to end instead: it was stopped, or could not be stored."""
+        for _ in range(BUFFER_SECONDS):
+            try:
+                if self._log.let_go(live, partial(approvals.park, ref=job.ref)):
+                    return True
+                self._log.append(live, stopped().end)
+                return False
+            except UNSTORABLE:
+                break
+            except UNAVAILABLE:
+                logger.warning("turn %s cannot wait yet: the database does not answer", job.ref.id)
+                gevent.sleep(1)
+        self._log.append(live, Ended(TurnState.FAILED, Trouble(Cause.INTERNAL)))
+        return False
+
     def _finish(self, job: Job, live: LiveTurn) -> None:
         """Store the end. While the database is away it is tried again, as long as the log holds its events."""
         for _ in range(BUFFER_SECONDS):
@@ -243,6 +286,46 @@ class Runner:
                 logger.warning("the end of turn %s waits: the database does not answer", job.ref.id)
                 gevent.sleep(1)
         self._log.close(live)
+
+    # --- turns that wait, and what was approved ---
+
+    def carry_out(self, plan_id: uuid.UUID) -> None:
+        """A plan was approved: do it in the background, then let its turn go on. Twice is once (ads/changes)."""
+        self._spawn(self._carry_out, plan_id)
+
+    def _carry_out(self, plan_id: uuid.UUID) -> None:
+        changes.carry_out(self._database, self._platforms, plan_id, self.owner)
+        self._move_on()
+
+    def move_on(self) -> None:
+        """A plan was settled, or a waiting turn stopped: let go on, or end, every turn whose wait is over."""
+        self._spawn(self._move_on)
+
+    def _move_on(self) -> None:
+        for _ in range(REAPED_AT_ONCE):
+            if self._log.draining:  # others do it
+                return
+            with self._keeping.begin() as db:
+                moved = approvals.move_on(db, self.owner)
+            if moved is None:
+                return
+            if isinstance(moved, GoesOn):
+                self._resume(moved)
+
+    def _resume(self, on: GoesOn) -> None:
+        provider = at(self._providers[on.provider], on.key.base_url)
+        job = Job(on.scope, on.ref, provider, on.model, on.key, on.surface)
+        self._run(job, self._log.take_up(on.ref, on.events))
+
+    def _settle(self) -> None:
+        """What nobody clicked in time, and what a process left undone."""
+        with self._keeping.begin() as db:
+            changes.expire(db)
+            undone = changes.abandoned(db)
+        for plan_id in undone:
+            logger.warning("plan %s is carried out again: its process is gone", plan_id)
+            self.carry_out(plan_id)
+        self._move_on()
 
     # --- what reaches a turn from outside ---
 
@@ -316,6 +399,7 @@ class Runner:
                 self._renew()
                 if now - answered >= transcript.LEASE:
                     self._reap()
+                self._settle()
                 if now - swept >= SWEEP:
                     swept = now
                     self._sweep()

@@ -14,15 +14,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import aliased
 
 from webapp.accounts import Scope
-from webapp.chat.events import BlockView, Trouble, TurnEvent, TurnFold, TurnState, blocks_of, fold, from_json
+from webapp.ads import changes
+from webapp.ads.plans import PlanView
+from webapp.chat.events import Trouble, TurnEvent, TurnState, from_json
+from webapp.chat.fold import BlockView, TurnFold, blocks_of, fold
 from webapp.chat.turn import THINKING_DROPPED
 from webapp.db import UNSTORABLE, Session
-from webapp.db.models import ByokKey, ChatMessage, ChatSession, ChatTurn, TurnEventRow
+from webapp.db.models import ByokKey, ChangePlan, ChatMessage, ChatSession, ChatTurn, TurnEventRow
 from webapp.errors import UserError, not_found
-from webapp.llm.blocks import Message, Role, Text, block_from_json, block_to_json
+from webapp.llm.blocks import Context, Message, Role, Text, ToolResult, ToolUse, block_from_json, block_to_json
 from webapp.llm.events import Notice, Usage
 
 logger = logging.getLogger(__name__)
@@ -73,6 +77,8 @@ class TurnView:
     model: str  # the one that served, by the provider's id
     model_name: str  # the one that was asked for, by its display name
     key_label: str
+    about: str = ""  # what the question is about, if it was asked from a page
+    plans: tuple[PlanView, ...] = ()  # the changes that its tools proposed
     previous: uuid.UUID | None = None  # the turn before
     came_from: str = ""  # its provider, if it was another one
     finish: str = ""
@@ -99,6 +105,7 @@ class Asking:
     model_name: str
     key_id: uuid.UUID | None
     key_label: str
+    context: Context | None = None
 
 
 # --- sessions -----------------------------------------------------------------------------------------------------
@@ -193,7 +200,8 @@ def open_turn(
         raise UserError("The message is too long", f"It may have {MAX_QUESTION:,} characters.", status=422)
     place = _new_session(scope, db, question) if session_id is None else session(scope, db, session_id).id
     turn = _new_turn(scope, db, place, asking, owner)
-    db.add(_message(turn, 0, Message("user", (Text(question),))))
+    said = (asking.context, Text(question)) if asking.context else (Text(question),)
+    db.add(_message(turn, 0, Message("user", said)))
     db.execute(
         update(ChatSession)
         .where(ChatSession.id == place)
@@ -235,8 +243,11 @@ def title_from(question: str) -> str:
 
 def _new_turn(scope: Scope, db: Session, session_id: uuid.UUID, asking: Asking, owner: str) -> ChatTurn:
     _lock(db, session_id)
-    busy = select(ChatTurn.id).where(ChatTurn.session_id == session_id, ChatTurn.state.in_(LIVE))
-    if db.scalars(busy).first() is not None:
+    busy = db.scalar(select(ChatTurn.state).where(ChatTurn.session_id == session_id, ChatTurn.state.in_(LIVE)))
+    if busy == TurnState.WAITING:
+        hint = "Approve or reject it on its card, or stop the answer. A message approves nothing."
+        raise UserError("A change waits for a decision", hint, status=409)
+    if busy is not None:
         raise UserError("Maxxer is still answering", "Wait for the answer, or stop it first.", status=409)
     last = db.scalar(select(func.max(ChatTurn.position)).where(ChatTurn.session_id == session_id))
     turn = ChatTurn(
@@ -282,7 +293,8 @@ def turns(scope: Scope, db: Session, session_id: uuid.UUID) -> list[TurnView]:
     session(scope, db, session_id)
     rows = db.scalars(select(ChatTurn).where(ChatTurn.session_id == session_id).order_by(ChatTurn.position)).all()
     said = _messages_by_turn(db, [row.id for row in rows])
-    return [_turn_view(db, row, said.get(row.id, []), last) for row, last in zip(rows, [None, *rows], strict=False)]
+    befores = zip(rows, [None, *rows], strict=False)
+    return [_turn_view(scope, db, row, said.get(row.id, []), last) for row, last in befores]
 
 
 def turn(scope: Scope, db: Session, turn_id: uuid.UUID) -> TurnView:
@@ -293,7 +305,7 @@ def turn(scope: Scope, db: Session, turn_id: uuid.UUID) -> TurnView:
         raise not_found()
     before = select(ChatTurn).where(ChatTurn.session_id == row.session_id, ChatTurn.position == row.position - 1)
     last = db.scalars(before).one_or_none() if row.position else None
-    return _turn_view(db, row, _messages_by_turn(db, [row.id]).get(row.id, []), last)
+    return _turn_view(scope, db, row, _messages_by_turn(db, [row.id]).get(row.id, []), last)
 
 
 @dataclass(frozen=True)
@@ -326,21 +338,24 @@ def _read_message(row: ChatMessage) -> Message:
     return Message(role, tuple(block_from_json(b) for b in row.blocks), row.dialect, row.model)
 
 
-def _turn_view(db: Session, row: ChatTurn, said: Sequence[Message], last: ChatTurn | None) -> TurnView:
+def _turn_view(scope: Scope, db: Session, row: ChatTurn, said: Sequence[Message], last: ChatTurn | None) -> TurnView:
     """A turn that still runs has no messages yet but its question: what it has said so far is in the log."""
     said_something = row.state in (TurnState.RUNNING, TurnState.WAITING)
     live = fold([event for _, event in events_of(db, row.id)]) if said_something else None
+    blocks = live.blocks() if live else blocks_of(said[1:])
     return TurnView(
         id=row.id,
         session_id=row.session_id,
         position=row.position,
         state=TurnState(row.state),
         question=said[0].text() if said else "",
-        blocks=live.blocks() if live else blocks_of(said[1:]),
+        blocks=blocks,
         provider=row.provider,
         model=row.model_served or row.model,
         model_name=row.model_name or row.model,
         key_label=row.key_label,
+        about=_about(said),
+        plans=plans_of(scope, db, row.id) if any(b.kind == "tool_use" for b in blocks) else (),
         previous=last.id if last else None,
         came_from=last.provider if last and last.provider != row.provider else "",
         finish=row.finish,
@@ -351,6 +366,14 @@ def _turn_view(db: Session, row: ChatTurn, said: Sequence[Message], last: ChatTu
         created_at=row.created_at,
         ended_at=row.ended_at,
     )
+
+
+def _about(said: Sequence[Message]) -> str:
+    return next((b.label for m in said[:1] for b in m.blocks if isinstance(b, Context)), "")
+
+
+def plans_of(scope: Scope, db: Session, turn_id: uuid.UUID) -> tuple[PlanView, ...]:
+    return tuple(changes.of_turn(scope, db, turn_id))
 
 
 @dataclass(frozen=True)
@@ -371,13 +394,32 @@ def history(scope: Scope, db: Session, turn_id: uuid.UUID) -> History:
     said = _messages_by_turn(db, [row.id for row in rows])
     kept = [row for row in rows if row.id == turn_id or len(said.get(row.id, [])) > 1]
     dropped = any(n["kind"] == THINKING_DROPPED for row in rows for n in row.notices)
-    return History(tuple(m for row in kept for m in said.get(row.id, [])), dropped)
+    messages = [m for row in kept for m in _with_outcomes(scope, db, row.id, said.get(row.id, []))]
+    return History(tuple(messages), dropped)
+
+
+def _with_outcomes(scope: Scope, db: Session, turn_id: uuid.UUID, said: Sequence[Message]) -> list[Message]:
+    """The messages of a turn; a call that it did not live to answer is answered by the plan that the call proposed."""
+    answered = {b.tool_use_id for m in said for b in m.blocks if isinstance(b, ToolResult)}
+    open_calls = {b.id for m in said for b in m.blocks if isinstance(b, ToolUse)} - answered
+    plans = plans_of(scope, db, turn_id) if open_calls else ()
+    results = tuple(outcome_of(plan) for plan in plans if plan.tool_use_id in open_calls)
+    return [*said, Message("user", results)] if results else list(said)
+
+
+def outcome_of(plan: PlanView) -> ToolResult:
+    """What became of a plan, as the result of the call that proposed it."""
+    if not plan.settled:
+        return ToolResult(
+            plan.tool_use_id, "A person approved it. It is being carried out; the outcome is not known yet."
+        )
+    return ToolResult(plan.tool_use_id, changes.outcome(plan), is_error=plan.status not in ("finished", "preview"))
 
 
 # --- writing a live turn ------------------------------------------------------------------------------------------
 
 
-def _held(ref: TurnRef) -> tuple[ColumnElement[bool], ...]:
+def held(ref: TurnRef) -> tuple[ColumnElement[bool], ...]:
     return (
         ChatTurn.id == ref.id,
         ChatTurn.owner == ref.owner,
@@ -390,7 +432,7 @@ def begin(db: Session, ref: TurnRef, key_id: uuid.UUID | None, key_label: str) -
     """queued -> running. False if the turn is no longer ours or was asked to stop."""
     changed = db.execute(
         update(ChatTurn)
-        .where(*_held(ref), ChatTurn.stop_requested_at.is_(None))
+        .where(*held(ref), ChatTurn.stop_requested_at.is_(None))
         .values(
             state=TurnState.RUNNING,
             byok_key_id=key_id,
@@ -404,19 +446,22 @@ def begin(db: Session, ref: TurnRef, key_id: uuid.UUID | None, key_label: str) -
 
 def finish(db: Session, ref: TurnRef, folded: TurnFold) -> bool:
     """Write the end: messages, usage, state. False if another process has ended it already. News goes out on commit."""
-    turn = db.scalars(select(ChatTurn).where(*_held(ref)).with_for_update()).one_or_none()
+    turn = db.scalars(select(ChatTurn).where(*held(ref)).with_for_update()).one_or_none()
     if turn is None:
         return False
-    _write_end(db, turn, folded)
+    write_end(db, turn, folded)
     return True
 
 
-def _write_end(db: Session, turn: ChatTurn, folded: TurnFold) -> None:
+def write_end(db: Session, turn: ChatTurn, folded: TurnFold) -> None:
+    """The end of a turn whose row is locked: its messages, usage, state. Nobody can approve its plans any more."""
+    if folded.acted:
+        changes.cancel(db, turn.id)
     for position, message in enumerate(folded.messages(), start=1):
         db.add(_message(turn, position, message))
     turn.state = folded.state
     turn.model_served = folded.model_served[:160]
-    turn.finish = folded.finish or ""
+    turn.finish = folded.finish
     turn.notices = [vars(n) for n in folded.notices]
     turn.error = folded.trouble.to_json() if folded.trouble else None
     turn.usage = vars(folded.usage)
@@ -432,8 +477,10 @@ def tell(db: Session, turn_id: uuid.UUID | None = None) -> None:
 
 
 def request_stop(scope: Scope, db: Session, turn_id: uuid.UUID) -> None:
-    """Ask the owner, wherever it is, to stop. Raises the not-found UserError for a foreign turn."""
+    """Ask the owner, wherever it is, to stop; what waits for approval can no longer be approved. Raises the not-found
+    UserError for a foreign turn."""
     turn(scope, db, turn_id)
+    changes.cancel(db, turn_id)
     db.execute(
         update(ChatTurn)
         .where(ChatTurn.id == turn_id, ChatTurn.state.in_(LIVE), ChatTurn.stop_requested_at.is_(None))
@@ -490,9 +537,19 @@ def events_of(db: Session, turn_id: uuid.UUID, after: int = 0) -> list[tuple[int
     return [(seq, from_json(body)) for seq, body in db.execute(query)]
 
 
-def state_of(db: Session, turn_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, TurnState]:
-    rows = db.execute(select(ChatTurn.id, ChatTurn.state).where(ChatTurn.id.in_(list(turn_ids))))
-    return {turn_id: TurnState(state) for turn_id, state in rows}
+@dataclass(frozen=True)
+class News:
+    """How a turn stands: its state, and how the plans stand that it waits for."""
+
+    state: TurnState
+    plans: str = ""
+
+
+def news_of(db: Session, turn_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, News]:
+    statuses = select(func.string_agg(ChangePlan.status, aggregate_order_by(text("','"), ChangePlan.id)))
+    plans = statuses.where(ChangePlan.turn_id == ChatTurn.id, ChatTurn.state == TurnState.WAITING).scalar_subquery()
+    rows = db.execute(select(ChatTurn.id, ChatTurn.state, plans).where(ChatTurn.id.in_(list(turn_ids))))
+    return {turn_id: News(TurnState(state), plans or "") for turn_id, state, plans in rows}
 
 
 def reap(db: Session) -> uuid.UUID | None:
@@ -508,12 +565,13 @@ def reap(db: Session) -> uuid.UUID | None:
     if turn is None:
         return None
     turn.epoch += 1
+    changes.cancel(db, turn.id)
     try:
         with db.begin_nested():
-            _write_end(db, turn, _interrupted([event for _, event in events_of(db, turn.id)]))
+            write_end(db, turn, _interrupted([event for _, event in events_of(db, turn.id)]))
     except (*UNSTORABLE, KeyError, ValueError, TypeError, IndexError):
         logger.exception("the log of turn %s cannot be read or stored", turn.id)
-        _write_end(db, turn, _interrupted([]))
+        write_end(db, turn, _interrupted([]))
     return turn.id
 
 

@@ -10,14 +10,22 @@ States of a turn and what may follow:
 `stopped`     a person pressed Stop            `interrupted`  its worker died; what was heard is kept
 
 A try is repeated only while nothing was heard of it, only if its fault says that a repeat may help, never on another
-key or model, and always visibly (`Retrying`). Tools run only after a clean finish that asks for them.
+key or model, and always visibly (`Retrying`). Tools run only after a clean finish that asks for them: those that only
+read at the same time, those that would change something one after another.
+
+A call that would change something gets no result here: it proposes a plan, and the turn waits. `run` then ends with
+Waiting instead of Ended. Once a person has decided, or the time is over, whoever goes on with the turn puts the
+outcomes of its plans in as results and calls `run` again, with what was spent `so_far`.
 """
 
 from __future__ import annotations
 
+import logging
 import random
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from webapp.chat.events import (
     Asked,
@@ -26,18 +34,22 @@ from webapp.chat.events import (
     Heard,
     Retrying,
     ToolFinished,
+    ToolProposed,
     ToolStarted,
     Trouble,
     TurnEvent,
     TurnState,
+    Waiting,
 )
 from webapp.llm.assembler import Assembler
 from webapp.llm.blocks import Message, ToolResult, ToolUse
 from webapp.llm.dialects.answers import text as storable
 from webapp.llm.errors import Fault, Kind, ProviderError
-from webapp.llm.events import Event, Heartbeat, Notice, Start
+from webapp.llm.events import Event, Heartbeat, Notice, Start, Usage
 from webapp.llm.request import ModelRequest
 from webapp.tools import Proposed, Toolbox, ToolContext, ToolError
+
+logger = logging.getLogger(__name__)
 
 NEXT: dict[TurnState, frozenset[TurnState]] = {
     TurnState.QUEUED: frozenset({TurnState.RUNNING, TurnState.FAILED, TurnState.STOPPED, TurnState.INTERRUPTED}),
@@ -52,24 +64,74 @@ MAX_ROUNDS = 12
 THINKING_DROPPED = "thinking_dropped"  # a Notice: this session replays without earlier reasoning from now on
 LONGEST_WAIT = 30.0  # seconds; a provider that asks for more is told to the person instead
 
+TOOL_SECONDS = 60  # that one call may take
+TOO_SLOW = f"The call was given up after {TOOL_SECONDS} seconds. Ask for less: a shorter window or fewer rows."
+
 Ask = Callable[[ModelRequest], Iterator[Event]]
 Sleep = Callable[[float], None]
+Act = Callable[[], ToolResult | Proposed]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happened to the call of that number: it began (no `done`), or it is done. `late`: it took too long."""
+
+    number: int
+    done: ToolResult | Proposed | None = None
+    late: bool = False
+
+
+Together = Callable[[Sequence[Act]], Iterator[Step]]
+
+
+def one_by_one(acts: Sequence[Act]) -> Iterator[Step]:
+    """Run calls one after another, without a limit of time. What a World does unless it can do better."""
+    for number, act_now in enumerate(acts):
+        yield Step(number)
+        yield Step(number, act_now())
+
+
+def no_limit(spent: Usage) -> None:
+    """Whoever asks may spend anything."""
 
 
 @dataclass(frozen=True)
 class World:
-    """What a turn needs from outside: a provider to ask, a clock to wait on, tools to call."""
+    """What a turn needs from outside: a provider to ask, a clock to wait on, tools to call.
+
+    `together` runs calls at the same time and stops each after TOOL_SECONDS; `allow` says, between two rounds, why what
+    was spent so far forbids another one; `clock` gives seconds since 1970."""
 
     ask: Ask
     sleep: Sleep
     dialect: str
     toolbox: Toolbox
     context: ToolContext
+    together: Together = one_by_one
+    allow: Callable[[Usage], Trouble | None] = no_limit
+    clock: Callable[[], float] = time.time
 
 
-def run(request: ModelRequest, world: World) -> Iterator[TurnEvent]:
-    """The events of a turn, the last one Ended. Raises nothing but what `world` raises besides ProviderError."""
-    for _ in range(MAX_ROUNDS):
+@dataclass(frozen=True)
+class SoFar:
+    """What the turn has used before it waited: limits are for the whole of it."""
+
+    rounds: int
+    usage: Usage
+
+
+NOTHING = SoFar(0, Usage())
+
+
+def run(request: ModelRequest, world: World, so_far: SoFar = NOTHING) -> Iterator[TurnEvent]:
+    """The events of a turn, the last one Ended or Waiting. Raises nothing but what `world` raises besides
+    ProviderError."""
+    spent = so_far.usage
+    for number in range(so_far.rounds, MAX_ROUNDS):
+        trouble = world.allow(spent) if number else None
+        if trouble:
+            yield Ended(TurnState.FAILED, trouble)
+            return
         heard = Assembler()
         try:
             for event in _listen(request, world):
@@ -84,18 +146,58 @@ def run(request: ModelRequest, world: World) -> Iterator[TurnEvent]:
         except ProviderError as error:
             yield Ended(TurnState.FAILED, Trouble(Cause.PROVIDER, error.fault))
             return
-        calls = heard.tool_uses()
-        if not calls:
+        if not heard.tool_uses():
             yield Ended(TurnState.DONE)
             return
-        results: list[ToolResult] = []
-        for call in calls:
-            yield ToolStarted(call.id, call.name)
-            results.append(act(call, world))
-            yield ToolFinished(results[-1])
-        answer = heard.message(world.dialect)
-        request = replace(request, messages=(*request.messages, answer, Message("user", tuple(results))))
+        results, proposed = yield from _act_on(heard.tool_uses(), world)
+        if proposed:
+            yield Waiting()
+            return
+        spent += heard.usage
+        request = _told(request, heard.message(world.dialect), results)
     yield Ended(TurnState.FAILED, Trouble(Cause.TOO_MANY_ROUNDS))
+
+
+def _told(request: ModelRequest, answer: Message, results: Sequence[ToolResult]) -> ModelRequest:
+    return replace(request, messages=(*request.messages, answer, Message("user", tuple(results))))
+
+
+def _act_on(calls: Sequence[ToolUse], world: World) -> Generator[TurnEvent, None, tuple[list[ToolResult], bool]]:
+    """The events of running a round's calls; returns their results, and whether some call waits for a person."""
+    reading = [call for call in calls if not _changes(call, world)]
+    changing = [call for call in calls if _changes(call, world)]
+    results: list[ToolResult] = []
+    proposed = False
+    for batch in (reading, *([call] for call in changing)):
+        for event in _at_once(batch, world):
+            yield event
+            match event:
+                case ToolFinished(result):
+                    results.append(result)
+                case ToolProposed():
+                    proposed = True
+    return results, proposed
+
+
+def _changes(call: ToolUse, world: World) -> bool:
+    return any(tool.destructive and tool.spec.name == call.name for tool in world.toolbox.tools)
+
+
+def _at_once(calls: Sequence[ToolUse], world: World) -> Iterator[TurnEvent]:
+    began: dict[int, float] = {}
+    for step in world.together([partial(act, call, world) for call in calls]):
+        call = calls[step.number]
+        match step.done:
+            case None if not step.late:
+                began[step.number] = world.clock()
+                yield ToolStarted(call.id, call.name, began[step.number])
+            case None:
+                yield ToolFinished(ToolResult(call.id, TOO_SLOW, is_error=True, seconds=float(TOOL_SECONDS)))
+            case Proposed(plan_id):
+                yield ToolProposed(call.id, str(plan_id))
+            case ToolResult() as result:
+                seconds = max(0.0, world.clock() - began[step.number])
+                yield ToolFinished(replace(result, seconds=round(seconds, 2)))
 
 
 def _listen(request: ModelRequest, world: World) -> Iterator[TurnEvent]:
@@ -133,7 +235,7 @@ def wait_before_retry(fault: Fault, attempt: int) -> float | None:
     return float(2 ** (attempt - 1)) * random.uniform(0.75, 1.25)
 
 
-def act(call: ToolUse, world: World) -> ToolResult:
+def act(call: ToolUse, world: World) -> ToolResult | Proposed:
     """Run one call. Every failure becomes a result that the model can read; a defect of ours is named as such."""
     if call.error:
         return ToolResult(call.id, f"The arguments could not be read: {call.error}", is_error=True)
@@ -141,8 +243,7 @@ def act(call: ToolUse, world: World) -> ToolResult:
         outcome = world.toolbox.find(call.name).run(world.context, call.id, call.input)
     except ToolError as error:
         return ToolResult(call.id, str(error), is_error=True)
-    except Exception as error:  # noqa: BLE001 - one of the two: a broken tool must not take the answer with it
+    except Exception as error:  # one of the two: a broken tool must not take the answer with it
+        logger.exception("tool %s failed", call.name)
         return ToolResult(call.id, f"The tool failed ({type(error).__name__}).", is_error=True)
-    if isinstance(outcome, Proposed):
-        return ToolResult(call.id, f"Plan {outcome.plan_id} waits for a person.")
-    return ToolResult(call.id, storable(outcome))
+    return outcome if isinstance(outcome, Proposed) else ToolResult(call.id, storable(outcome))

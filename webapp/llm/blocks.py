@@ -41,11 +41,12 @@ class ToolUse:
 
 @dataclass(frozen=True)
 class ToolResult:
-    """What a tool answered: text for the model (JSON as a string)."""
+    """What a tool answered: text for the model (JSON as a string). `seconds` is how long it took, for the reader."""
 
     tool_use_id: str
     content: str
     is_error: bool = False
+    seconds: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,16 @@ class Image:
     data: str
 
 
-Block = Text | Thinking | ToolUse | ToolResult | Image
+@dataclass(frozen=True)
+class Context:
+    """What a question is about, put before it by us: `label` for people, `text` for the model. history.py turns it into
+    fenced text, so no dialect meets it."""
+
+    label: str
+    text: str
+
+
+Block = Text | Thinking | ToolUse | ToolResult | Image | Context
 
 
 @dataclass(frozen=True)
@@ -81,15 +91,12 @@ def block_to_json(block: Block) -> dict[str, Any]:
             return _sparse(type="thinking", text=text, opaque=opaque)
         case ToolUse(id, name, input, error, opaque):
             return _sparse(type="tool_use", id=id, name=name, input=dict(input), error=error, opaque=opaque)
-        case ToolResult(tool_use_id, content, is_error):
-            return {
-                "type": "tool_result",
-                "tool_use_id": tool_use_id,
-                "content": content,
-                "is_error": is_error,
-            }
+        case ToolResult():
+            return _sparse(type="tool_result", **vars(block))
         case Image(media_type, data):
             return {"type": "image", "media_type": media_type, "data": data}
+        case Context(label, text):
+            return {"type": "context", "label": label, "text": text}
 
 
 def block_from_json(raw: Json) -> Block:
@@ -106,6 +113,8 @@ def block_from_json(raw: Json) -> Block:
             return ToolResult(**fields)
         case "image":
             return Image(**fields)
+        case "context":
+            return Context(**fields)
     raise ValueError(f"unknown block type {raw['type']!r}")
 
 

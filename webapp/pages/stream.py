@@ -16,7 +16,8 @@ from dataclasses import replace
 
 from flask import current_app
 
-from webapp.chat.events import BlockView, Retrying, TurnState
+from webapp.chat.events import Retrying, TurnState
+from webapp.chat.fold import BlockView
 from webapp.chat.log import LiveTurn, TurnLog
 from webapp.llm.errors import explain
 from webapp.pages import frames

@@ -15,7 +15,7 @@ from flask import url_for
 
 from webapp.accounts import Right
 from webapp.chat import picker
-from webapp.chat.events import Cause
+from webapp.chat.events import EXPIRED, Cause
 from webapp.chat.picker import Group, Pick
 from webapp.chat.transcript import SessionRow, TurnView
 from webapp.errors import Link
@@ -48,6 +48,11 @@ OWN_WORDS = {
         "Maxxer stopped itself",
         "It had used its tools too many times in a row. Ask more narrowly.",
     ),
+    Cause.TOO_EXPENSIVE: (
+        "Maxxer stopped itself",
+        "The answer had used {limit}, the limit for one. Ask more narrowly, pick a cheaper model, or let your operator "
+        "raise TURN_MAX_USD.",
+    ),
     Cause.TOO_LONG: ("The answer took too long", "It ran into the time limit. What arrived is kept."),
     Cause.INTERNAL: (
         "Something broke on our side",
@@ -56,13 +61,17 @@ OWN_WORDS = {
 }
 
 
+OWN_LIMITS = frozenset({Cause.TOO_MANY_ROUNDS, Cause.TOO_EXPENSIVE, Cause.TOO_LONG})  # no key was at fault
+
+
 def explain_trouble(turn: TurnView) -> Said:
     trouble = turn.trouble
     assert trouble is not None
     providers = Link("Settings › AI providers", url_for("providers.index"))
     if trouble.fault is None:
         title, hint = OWN_WORDS[trouble.cause]
-        return Said(title, hint, "", (providers,))
+        links = () if trouble.cause in OWN_LIMITS else (providers,)
+        return Said(title, hint.format(limit=trouble.detail), "", links)
     provider = web.parts().providers.get(turn.provider)
     words = explain(trouble.fault, provider_name(turn.provider))
     links = [providers]
@@ -135,7 +144,8 @@ def _price(pick: Pick) -> str:
     return f"{usd(model.price_in)} in, {usd(model.price_out)} out"
 
 
-FINISHES = {
+FINISHES: dict[str, str] = {
+    EXPIRED: "Nobody approved the change within ten minutes, so nothing was changed. Ask again to get a new card.",
     FinishReason.LENGTH: "The answer reached its length limit. Ask to continue.",
     FinishReason.CONTEXT_OVERFLOW: "The conversation filled the model's context. Start a new chat to go on.",
     FinishReason.REFUSAL: "The model declined to go on.",
@@ -156,7 +166,7 @@ def turn_notices(turn: TurnView) -> list[str]:
         old, new = provider_name(turn.came_from), provider_name(turn.provider)
         said.append(f"Switched from {old} to {new}: the conversation went along, {old}'s own reasoning did not.")
     said += [NOTICES[n.kind] for n in turn.notices if n.kind in NOTICES]
-    finish = FINISHES.get(FinishReason(turn.finish)) if turn.finish and not turn.live else None
+    finish = FINISHES.get(turn.finish) if not turn.live else None
     return [*said, finish] if finish else said
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from webapp.llm.blocks import Block, Image, Json, Message, Text, Thinking, ToolResult, ToolUse
+from webapp.llm.blocks import Block, Context, Image, Json, Message, Text, Thinking, ToolResult, ToolUse
 from webapp.llm.dialects.answers import (
     clip,
     count,
@@ -136,7 +136,7 @@ def _message(message: Message) -> dict[str, Any]:
 
 def _content(block: Block) -> dict[str, Any]:
     match block:
-        case Text(words):
+        case Text(words) | Context(_, words):  # of the latter history.py has made the former
             return {"type": "text", "text": words}
         case Thinking(words, opaque):
             return _thinking(words, opaque or {})
