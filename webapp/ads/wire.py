@@ -26,6 +26,7 @@ SILENCE = 60.0  # seconds without a byte
 TOTAL = 120.0  # seconds for one answer
 LONGEST = 64 * 1024 * 1024  # bytes of an answer; Google's pages of 10,000 rows are about 6 MB
 PIECE = 64 * 1024
+PATIENCE = 60.0  # seconds after which a read is not tried again
 
 Form = Mapping[str, str | Secret]
 T = TypeVar("T")
@@ -115,11 +116,13 @@ def _never_left(error: Exception) -> bool:
 
 def patiently(ask: Callable[[], T], pause: Callable[[float], None]) -> T:
     """What `ask`, a read, gives, after up to three more tries where a platform stumbled. Raises PlatformError."""
+    began = time.monotonic()
     for wait in (0.5, 1.0, 2.0):
         try:
             return ask()
         except PlatformError as error:
-            if error.trouble not in (Trouble.TRANSIENT, Trouble.UNREACHABLE):
+            stumbled = error.trouble in (Trouble.TRANSIENT, Trouble.UNREACHABLE)
+            if not stumbled or time.monotonic() - began > PATIENCE:
                 raise
         pause(wait)
     return ask()
