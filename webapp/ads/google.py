@@ -16,8 +16,8 @@ from webapp.ads.answer import Answer
 from webapp.ads.google_signin import TOKEN_URL, AccessTokens, read_credentials
 from webapp.ads.google_wire import Mutation, Row
 from webapp.ads.platform import AccountInfo, CampaignState, Change, DailyInsight, PlatformError, Trouble
-from webapp.ads.wire import Wire, answered, patiently
-from webapp.secret import Secret, scrub
+from webapp.ads.wire import Wire, answered, patiently, unsure, without
+from webapp.secret import Secret
 
 __all__ = ["GOOGLE_ADS", "TOKEN_URL", "VERSION", "VERSION_ENDS", "AccessTokens", "Google", "accounts"]
 
@@ -58,11 +58,10 @@ def accounts(
 def _behind(api: _Api, customer: str) -> list[AccountInfo]:
     """The customer itself, or the accounts below it if it is a manager. One that cannot be asked says why."""
     try:
+        row = next(api.search(customer, google_wire.CUSTOMER), {"customer": {}})
         with google_wire.reading():
-            row = next(api.search(customer, google_wire.CUSTOMER))["customer"]
-            return _clients(api, customer) if row.get("manager") else [google_wire.read_account(row)]
-    except StopIteration:
-        return [AccountInfo(customer, customer, "", "", usable=False, why_not="Google tells nothing of this account.")]
+            manager = bool(row["customer"].get("manager"))
+            return _clients(api, customer) if manager else [google_wire.read_account(row["customer"])]
     except PlatformError as error:
         if error.trouble not in (Trouble.PERMISSION, Trouble.NOT_FOUND, Trouble.REFUSED, Trouble.CHECKPOINT):
             raise
@@ -188,11 +187,8 @@ class _Api:
         """Sent once; Google's request id. Anything but a clear answer is UNKNOWN_OUTCOME."""
         answer = self._ask("POST", f"customers/{customer}/{mutation.path}", mutation.body, write=True)
         error = google_faults.failure(answer)
-        if error and error.trouble in (Trouble.TRANSIENT, Trouble.UNREACHABLE):
-            known = {"code": error.code, "request_id": error.request_id}
-            error = PlatformError(Trouble.UNKNOWN_OUTCOME, error.message, **known)
         if error:
-            raise self._clean(error)
+            raise without(unsure(error), self._sign_in.secrets)
         return google_faults.request_id(answer)
 
     def _page(self, customer: str, body: dict[str, str], login: str) -> Row:
@@ -203,7 +199,7 @@ class _Api:
         answer = self._ask(method, path, body, write=False, login=login)
         error = google_faults.failure(answer)
         if error:
-            raise self._clean(error)
+            raise without(error, self._sign_in.secrets)
         found: Row = answer.json()
         return found
 
@@ -221,13 +217,4 @@ class _Api:
         headers = {"login-customer-id": manager} if manager else {}
         return answered(
             lambda: self._wire.ask(method, self._root + path, bearer=bearer, body=body, headers=headers), write=write
-        )
-
-    def _clean(self, error: PlatformError) -> PlatformError:
-        return PlatformError(
-            error.trouble,
-            scrub(error.message, *self._sign_in.secrets),
-            code=error.code,
-            retry_after=error.retry_after,
-            request_id=error.request_id,
         )

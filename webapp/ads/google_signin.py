@@ -63,7 +63,8 @@ def _parts(credentials: Secret) -> list[str]:
     except ValueError:
         return []
     parts = [found.get(name) for name in PARTS] if isinstance(found, dict) else []
-    return parts if all(isinstance(part, str) and part for part in parts) else []
+    written = [part for part in parts if isinstance(part, str) and part]
+    return written if len(written) == len(PARTS) else []
 
 
 class AccessTokens:

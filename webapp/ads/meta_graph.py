@@ -19,7 +19,7 @@ from webapp.ads.answer import Answer
 from webapp.ads.meta_faults import Usage
 from webapp.ads.meta_wire import Row
 from webapp.ads.platform import PlatformError, Trouble
-from webapp.ads.wire import Form, Wire, answered, patiently
+from webapp.ads.wire import Form, Wire, answered, patiently, unsure, without
 from webapp.secret import Secret, scrub
 
 GRAPH = "https://graph.facebook.com"
@@ -52,6 +52,7 @@ class Graph:
         self._root = f"{(base_url or GRAPH).rstrip('/')}/{version or VERSION}/"
         self._token = token
         self._app_secret = app_secret
+        self._secrets = [token, *([app_secret] if app_secret else [])]
         self._wire = Wire("Meta", proxy)
         self._pause = pause
         self._pace = _Pace(pause)
@@ -90,10 +91,8 @@ class Graph:
         """A POST, sent once; its trace id. Anything but a clear answer is UNKNOWN_OUTCOME."""
         answer = self._ask("POST", path, form=form, urgent=True, write=True)
         error = meta_faults.failure(answer)
-        if error and error.trouble in (Trouble.TRANSIENT, Trouble.UNREACHABLE):
-            error = PlatformError(Trouble.UNKNOWN_OUTCOME, error.message, code=error.code, request_id=error.request_id)
         if error:
-            raise self._clean(error)
+            raise without(unsure(error), self._secrets)
         if answer.json().get("success") is False:
             raise PlatformError(Trouble.REFUSED, "Meta did not take the change, and gave no reason.")
         return meta_faults.trace(answer.headers)
@@ -104,7 +103,7 @@ class Graph:
         answer = self._ask(method, path, query=query, form=form, urgent=urgent, write=False)
         error = meta_faults.failure(answer)
         if error:
-            raise self._clean(error)
+            raise without(error, self._secrets)
         found: Row = answer.json()
         return found
 
@@ -141,16 +140,6 @@ class Graph:
         if warning and warning not in self.warnings:
             self.warnings.append(warning)
             log.warning("Meta about the API version: %s", scrub(warning, self._token))
-
-    def _clean(self, error: PlatformError) -> PlatformError:
-        secrets = [self._token, *([self._app_secret] if self._app_secret else [])]
-        return PlatformError(
-            error.trouble,
-            scrub(error.message, *secrets),
-            code=error.code,
-            retry_after=error.retry_after,
-            request_id=error.request_id,
-        )
 
 
 class _Pace:

@@ -10,7 +10,7 @@ and got no answer (NoAnswer) may have changed something: a read is repeated, a w
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionErro
 
 from webapp.ads.answer import Answer
 from webapp.ads.platform import PlatformError, Trouble
-from webapp.secret import Secret
+from webapp.secret import Secret, scrub
 
 CONNECT = 10.0  # seconds
 SILENCE = 60.0  # seconds without a byte
@@ -136,3 +136,18 @@ def answered(ask: Callable[[], Answer], *, write: bool) -> Answer:
         raise PlatformError(Trouble.UNREACHABLE, str(error)) from None
     except NoAnswer as error:
         raise PlatformError(Trouble.UNKNOWN_OUTCOME if write else Trouble.UNREACHABLE, str(error)) from None
+
+
+def unsure(error: PlatformError) -> PlatformError:
+    """An error as the answer to a write: where the platform stumbled, nobody knows what became of it."""
+    stumbled = error.trouble in (Trouble.TRANSIENT, Trouble.UNREACHABLE)
+    return _copy(error, Trouble.UNKNOWN_OUTCOME if stumbled else error.trouble, error.message)
+
+
+def without(error: PlatformError, secrets: Iterable[Secret]) -> PlatformError:
+    """The error without secrets that the platform quoted."""
+    return _copy(error, error.trouble, scrub(error.message, *secrets))
+
+
+def _copy(error: PlatformError, trouble: Trouble, message: str) -> PlatformError:
+    return PlatformError(trouble, message, code=error.code, retry_after=error.retry_after, request_id=error.request_id)
