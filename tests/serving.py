@@ -124,7 +124,7 @@ class Person:
 
 def someone(database: Database, settings: Settings, name: str, *, provider: str = "", key: str = "") -> Person:
     """A newcomer with a workspace, signed in; with `key`, an Anthropic key that was connected and its models listed."""
-    email = f"{name.lower()}@example.com"
+    email = f"{name.lower()}-{uuid.uuid4().hex[:8]}@example.com"
     with database.begin() as db:
         user_id = people.sign_up(db, name=name, email=email, password_hash=passwords.hashed(PASSWORD))
         assert user_id is not None

@@ -11,26 +11,12 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.serving import PASSWORD, Person, Server, served, someone, tidy
-from tests.simulation import start_simulator
+from tests.serving import PASSWORD, Person, Server, someone, tidy
 from webapp.config import Settings
 from webapp.db import Database
 
 GOOD = "sk-ant-api03-ok-"
 SLOW = "Take your time. [[sim tokens=300 delay=20]]"
-
-
-@pytest.fixture(scope="module")
-def provider() -> Iterator[str]:
-    base, stop = start_simulator(first=50, delay=8)
-    yield base
-    stop()
-
-
-@pytest.fixture
-def server(settings: Settings, provider: str) -> Iterator[Server]:
-    with served(settings, provider=provider, workers=2) as running:
-        yield running
 
 
 @pytest.fixture

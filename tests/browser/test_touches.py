@@ -6,31 +6,16 @@ import re
 import socket
 import threading
 import uuid
-from collections.abc import Iterator
 from contextlib import closing, suppress
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.test_journeys import GOOD, SLOW, enter_as, send, wait_until_done
-from tests.serving import PASSWORD, Person, Server, served, someone
-from tests.simulation import start_simulator
+from tests.serving import PASSWORD, Person, Server, someone
 from webapp.accounts import browsers
 from webapp.config import Settings
 from webapp.db import Database
-
-
-@pytest.fixture(scope="module")
-def provider() -> Iterator[str]:
-    base, stop = start_simulator(first=50, delay=8)
-    yield base
-    stop()
-
-
-@pytest.fixture
-def server(settings: Settings, provider: str) -> Iterator[Server]:
-    with served(settings, provider=provider) as running:
-        yield running
 
 
 @pytest.fixture
