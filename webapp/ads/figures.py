@@ -9,9 +9,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Literal, get_args
 
+from webapp.ads.foreign import fence
+from webapp.ads.money import Money
 from webapp.ads.windows import Period, Window
 
 SortKey = Literal[
@@ -120,6 +122,7 @@ class Account:
     ref: str  # the short id that a model uses: a_1f2e3d4c5b
     name: str
     platform: str
+    network: str  # where its ads run: meta or google, also for a demo account or a file; empty: not known
     currency: str
     timezone: str
     writable: bool
@@ -127,7 +130,13 @@ class Account:
     maturing_from: date
     data_through: date | None
     synced_at: datetime | None
+    target_cpa_micros: int | None = None
     fault: str = ""  # why it needs attention
+
+    @property
+    def mature_until(self) -> date:
+        """The newest day that no longer grows."""
+        return self.maturing_from - timedelta(1)
 
 
 @dataclass(frozen=True)
@@ -178,6 +187,7 @@ class Campaign:
     budget_period: str
     budget_level: str
     shared_with: tuple[str, ...]
+    adset_count: int
     learning: str
     learning_events: int | None
     started_on: date | None
@@ -192,6 +202,16 @@ class Campaign:
             return "; ".join(self.issues)
         word = self.effective_status
         return "" if word.lower() == self.status else word.replace("_", " ").lower()
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a campaign can be called by."""
+
+    id: uuid.UUID
+    ref: str
+    external_id: str
+    name: str
 
 
 @dataclass(frozen=True)
@@ -231,8 +251,8 @@ class Overview:
 
 @dataclass(frozen=True)
 class Query:
-    """Which campaigns, in which order. Status "live" is active and paused. `text` is found in names and ids, in any
-    case. Amounts are sorted within their currency."""
+    """Which campaigns, in which order. Status "live" is active and paused. `platform` is also the network of a demo
+    account or a file. `text` is found in names and ids, in any case. Amounts are sorted within their currency."""
 
     period: Period = "last_30d"
     status: StatusFilter = "live"
@@ -243,6 +263,19 @@ class Query:
     descending: bool = True
     limit: int = 50
     offset: int = 0
+
+
+def in_brief(of: Campaign) -> str:
+    """A campaign in a line for a model. Its names are fenced."""
+    figures, account = of.report.figures, of.account
+    spent = Money.from_micros(figures.spend_micros, account.currency)
+    earned = Money.from_micros(figures.revenue_micros, account.currency)
+    roas = "not defined" if figures.roas is None else f"{figures.roas:.2f}"
+    return (
+        f"Campaign {fence(of.name)}, campaign_id {of.ref}, in account {fence(account.name)} ({account.platform}), "
+        f"{of.status}. {account.window}: spend {spent}, revenue {earned}, ROAS {roas}, {figures.orders:g} orders; days "
+        f"from {account.maturing_from} on still grow."
+    )
 
 
 def arranged(rows: Iterable[Campaign], sort: SortKey, descending: bool) -> list[Campaign]:

@@ -29,9 +29,11 @@ from webapp.ads.figures import (
     CampaignDetail,
     Figures,
     Listing,
+    Named,
     Overview,
     Query,
     arranged,
+    in_brief,
 )
 from webapp.ads.totals import report, totals, with_days
 from webapp.ads.windows import Period, Span, Window, span, today_in, window
@@ -109,15 +111,24 @@ def overview(
     return Overview(reports, totals(reports))
 
 
-def names(scope: Scope, db: Session) -> list[tuple[uuid.UUID, str, str]]:
-    """Every campaign of the connected accounts: id, the platform's id, name. To find what somebody means."""
+def campaign_context(
+    scope: Scope, db: Session, campaign_id: uuid.UUID, *, now: datetime | None = None
+) -> tuple[str, str]:
+    """A label for people, and what a question about the campaign begins with for a model. Raises the not-found
+    UserError for a foreign campaign."""
+    found = campaign(scope, db, campaign_id, "last_30d", now=now).campaign
+    return f"Campaign {found.name}", in_brief(found)
+
+
+def names(scope: Scope, db: Session) -> list[Named]:
+    """Every campaign of the connected accounts, by name. To find which one is meant."""
     rows = db.execute(
         select(CampaignRow.id, CampaignRow.external_id, CampaignRow.name)
         .join(AdAccount, AdAccount.id == CampaignRow.account_id)
         .where(CampaignRow.workspace_id == scope.workspace_id, AdAccount.status == "active")
         .order_by(CampaignRow.name, CampaignRow.id)
     )
-    return [(id, external_id, name) for id, external_id, name in rows]
+    return [Named(id, ref("c", id), external_id, name) for id, external_id, name in rows]
 
 
 def ref(kind: str, id: uuid.UUID) -> str:
@@ -147,6 +158,7 @@ def _account(row: AdAccount, period: Period, now: datetime) -> tuple[Account, Sp
         ref=ref("a", row.id),
         name=row.name,
         platform=row.platform,
+        network=row.network or (row.platform if row.platform in ("meta", "google") else ""),
         currency=row.currency,
         timezone=row.timezone,
         writable=row.writable,
@@ -154,6 +166,7 @@ def _account(row: AdAccount, period: Period, now: datetime) -> tuple[Account, Sp
         maturing_from=maturing_from,
         data_through=row.data_through,
         synced_at=row.synced_at,
+        target_cpa_micros=row.target_cpa_micros,
         fault=str((row.fault or {}).get("message", "")),
     )
     return account, its_span
@@ -167,7 +180,7 @@ def _anchor(row: AdAccount, today: date) -> date:
 
 
 def _fits(account: Account, query: Query) -> bool:
-    return query.account_id in (None, account.id) and query.platform in ("", account.platform)
+    return query.account_id in (None, account.id) and query.platform in ("", account.platform, account.network)
 
 
 # --- campaigns --------------------------------------------------------------------------------------------------
@@ -206,6 +219,7 @@ def _campaign(row: CampaignRow, account: Account, its_span: Span, parts: Parts) 
         budget_period=row.budget_period,
         budget_level=row.budget_level,
         shared_with=tuple(map(str, row.shared_with)),
+        adset_count=len(row.adsets),
         learning=row.learning,
         learning_events=row.learning_events,
         started_on=row.started_on,

@@ -75,10 +75,10 @@ def today_in(timezone: str, now: datetime) -> date:
 
 
 def window(period: Period, today: date) -> Window:
-    """The days of a period, as of `today`, which is not one of them."""
-    if isinstance(period, Window):
-        return period
+    """The days of a period, as of `today`, which is not one of them. A given window loses what it has of the future."""
     yesterday = today - timedelta(1)
+    if isinstance(period, Window):
+        return Window(period.since, max(min(period.until, yesterday), period.since - timedelta(1)))
     if period.startswith("last_") and period.endswith("d"):
         return Window(today - timedelta(int(period[5:-1])), yesterday)
     monday, first = today - timedelta(today.weekday()), today.replace(day=1)

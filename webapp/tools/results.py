@@ -16,7 +16,7 @@ from webapp.ads.foreign import fence, unfence
 
 __all__ = ["Column", "Result", "Unit", "fence", "to_text", "unfence"]
 
-Unit = Literal["text", "name", "id", "date", "count", "money", "ratio", "percent", "days", "status"]
+Unit = Literal["text", "name", "id", "date", "count", "money", "ratio", "percent", "days", "status", "flag"]
 
 MAX_ROWS = 100  # of one result; the rest is counted in `rows_total`
 MAX_CHARACTERS = 24_000  # of a whole result
@@ -24,7 +24,8 @@ MAX_CHARACTERS = 24_000  # of a whole result
 
 @dataclass(frozen=True)
 class Column:
-    """`unit` "money" is in units of the result's (or the row's) currency; "percent" 0.031 is 3.1 %."""
+    """`unit` "money" is in units of the result's (or the row's) currency; "percent" 0.031 is 3.1 %; "flag" is
+    true or false."""
 
     key: str
     label: str
@@ -40,7 +41,9 @@ class Result:
     rows: Sequence[Mapping[str, Any]]
     rows_total: int | None = None
     totals: Mapping[str, Any] | None = None
-    previous: Mapping[str, Any] | None = None  # the totals of the compared period
+    compared: Mapping[str, Any] | None = None  # the totals of the days that are compared: since, until, and by column
+    previous: Mapping[str, Any] | None = None  # of the earlier days they are compared with: as long, as mature
+    change: Mapping[str, Any] | None = None  # from previous to compared, by column: 0.12 is 12 % more
     currency: str = ""  # empty: rows say theirs
     timezone: str = ""
     since: str = ""
