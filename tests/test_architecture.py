@@ -24,6 +24,8 @@ SQL = (
     "ads/accounts.py",
     "ads/changelog.py",
     "ads/changes.py",
+    "ads/demo_replay.py",
+    "ads/demo_seed.py",
     "ads/guards.py",
     "ads/imports.py",
     "ads/local.py",

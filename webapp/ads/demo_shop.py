@@ -16,13 +16,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from random import Random
 from typing import NamedTuple
 
 from webapp.ads.demo import ACCOUNT, SEED
-from webapp.ads.demo_days import OTHERS, AdDay, demand, order_value, poisson
+from webapp.ads.demo_days import AdDay, Buyer, demand, order_value, poisson
 from webapp.ads.money import MICROS
 
 LANDED = 0.72  # the rest left before the page was there, or block what counts them
@@ -32,12 +32,13 @@ LOOKED_BEFORE = 0.3  # share of an ad's new buyers who had come before through a
 LOOKED_WITHIN = 14  # days
 COMES_AGAIN = (0.30, 0.45)  # the chance of a second order; of one more after that
 AGAIN_THROUGH = ("email", "email", "email", "direct", "organic")
+CENT = MICROS // 100
 LAST_SECOND = 80_000  # of a day: within 23 hours, for the day on which clocks go forward
 
 
 @dataclass(frozen=True)
 class Source:
-    """How people come: an ad network, or a way that costs nothing (`daily` visits on average, `buys` of a new one)."""
+    """How people come. Of a way that costs nothing: `daily` visits on average, of which a share `buys`."""
 
     channel: str
     daily: float
@@ -53,8 +54,10 @@ FREE = (
     Source("social", 16, 0.008, 0.20, "/pages/journal"),
     Source("referral", 11, 0.016, 0.15, "/collections/gifts"),
 )
-PAID_AGAIN = {"meta": 0.12, "google": 0.22}
-PAGES = {"meta": "/products/weekender", "google": "/collections/bags"}
+PAID = {
+    "meta": Source("meta", 0, 0, 0.12, "/products/weekender"),
+    "google": Source("google", 0, 0, 0.22, "/collections/bags"),
+}
 FUNNEL = {  # share of the visits without an order that view a product, fill a cart, begin a checkout
     "meta": (0.66, 0.085, 0.030),
     "google": (0.71, 0.120, 0.050),
@@ -132,6 +135,20 @@ class _Due:
     after: int = 0  # seconds from midnight that the visit comes after
 
 
+@dataclass
+class _Today:
+    """A day being made."""
+
+    day: date
+    random: Random
+    orders: list[Order] = field(default_factory=list)
+    visits: list[Visit] = field(default_factory=list)
+
+    @property
+    def prefix(self) -> str:
+        return _on(self.day)
+
+
 class Shop:
     """It remembers customers and orders to come; days must be given to it in order, from the first one on."""
 
@@ -139,127 +156,113 @@ class Shop:
         self._number = 10_000
         self._due: dict[date, list[_Due]] = defaultdict(list)
         self._customers: list[_Person] = []
-        self._browsers: dict[tuple[str, date], range] = {}  # visits of people who were new and did not buy, by source
+        self._browsers: dict[tuple[str, date], range] = {}  # by source: the visits of new people who did not buy
 
     def day(self, day: date, ads: Sequence[AdDay], *, with_visits: bool) -> tuple[list[Order], list[Visit]]:
         """A day's orders and, if they are wanted, its visits."""
-        random = Random(f"{SEED}/shop/{day}")
-        orders: list[Order] = []
-        visits: list[Visit] = []
+        today = _Today(day, Random(f"{SEED}/shop/{day}"))
         for due in self._due.pop(day, []):
-            self._place(random, day, due, orders, visits)
+            self._place(today, due)
         for ad in ads:
             if ACCOUNT[ad.campaign.account].shop:
-                self._ad(random, ad, orders, visits, with_visits)
+                self._ad(today, ad, with_visits)
         for source in FREE:
-            self._free(random, day, source, orders, visits, with_visits)
-        return orders, visits if with_visits else []
+            self._free(today, source, with_visits)
+        return today.orders, today.visits if with_visits else []
 
     # --- who comes --------------------------------------------------------------------------------------------
 
-    def _ad(self, random: Random, ad: AdDay, orders: list[Order], visits: list[Visit], with_visits: bool) -> None:
+    def _ad(self, today: _Today, ad: AdDay, with_visits: bool) -> None:
         channel, campaign = ACCOUNT[ad.campaign.account].network, ad.campaign.id
-        code = f"{ad.ad.ad_id or campaign}"
+        source, code = PAID[channel], ad.ad.ad_id or campaign
         landed = max(len(ad.buyers), round(ad.clicks * LANDED))
-        self._remember(code, ad.day, len(ad.buyers), landed, PAID_AGAIN[channel])
+        self._remember(today.day, code, source, len(ad.buyers), landed)
         for n, buyer in enumerate(ad.buyers):
-            person = self._buyer(random, channel, code, ad.day, n, buyer.returning)
-            due = _Due(person, channel, campaign, PAGES[channel], buyer.value_micros, f"{_on(ad.day)}{code}.{n}")
-            self._clicked(random, ad.day, due, buyer.lag, buyer.taken, orders, visits)
+            key = f"{today.prefix}{code}.{n}"
+            person = self._buyer(today, channel, key, buyer.returning)
+            self._clicked(today, _Due(person, channel, campaign, source.page, buyer.value_micros, key), buyer)
         if with_visits:
-            source = Source(channel, 0, 0, PAID_AGAIN[channel], PAGES[channel])
-            visits += self._browsing(ad.day, code, source, campaign, len(ad.buyers), landed)
+            today.visits += self._browsing(today, code, source, campaign, len(ad.buyers), landed)
 
-    def _free(
-        self, random: Random, day: date, source: Source, orders: list[Order], visits: list[Visit], with_visits: bool
-    ) -> None:
-        count = poisson(random, source.daily * (0.6 + 0.4 * demand(day)))
-        buyers = min(count, poisson(random, count * source.buys * demand(day)))
-        self._remember(source.channel, day, buyers, count, source.again)
+    def _free(self, today: _Today, source: Source, with_visits: bool) -> None:
+        random, channel = today.random, source.channel
+        count = poisson(random, source.daily * (0.6 + 0.4 * demand(today.day)))
+        buyers = min(count, poisson(random, count * source.buys * demand(today.day)))
+        self._remember(today.day, channel, source, buyers, count)
         for n in range(buyers):
-            person = self._newcomer(random, source.channel, f"{_on(day)}{source.channel}.{n}")
-            gross = round(order_value(random, 84) * 100) * MICROS // 100
-            due = _Due(person, source.channel, "", source.page, gross, f"{_on(day)}{source.channel}.{n}")
-            self._place(random, day, due, orders, visits)
+            key = f"{today.prefix}{channel}.{n}"
+            self._place(today, _Due(_newcomer(random, channel, key), channel, "", source.page, _value(random, 84), key))
         if with_visits:
-            visits += self._browsing(day, source.channel, source, "", buyers, count)
+            today.visits += self._browsing(today, channel, source, "", buyers, count)
 
-    def _buyer(self, random: Random, channel: str, code: str, day: date, n: int, returning: bool) -> _Person:
+    def _buyer(self, today: _Today, channel: str, key: str, returning: bool) -> _Person:
         """An old customer, somebody who has looked around before, or somebody new."""
         if returning and self._customers:
-            return random.choice(self._customers)
-        person = self._newcomer(random, channel, f"{_on(day)}{code}.{n}")
-        if random.random() < LOOKED_BEFORE:
-            source = random.choice(FREE).channel
-            then = day - timedelta(random.randint(1, LOOKED_WITHIN))
-            if seen := self._browsers.get((source, then)):
-                return _Person(f"{_on(then)}{source}.{random.choice(seen)}", person.country, person.device)
+            return today.random.choice(self._customers)
+        person = _newcomer(today.random, channel, key)
+        if today.random.random() < LOOKED_BEFORE:
+            return replace(person, visitor=self._seen_before(today.random, today.day) or key)
         return person
 
-    def _newcomer(self, random: Random, channel: str, visitor: str) -> _Person:
-        return _Person(visitor, random.choice(COUNTRIES), random.choice(DEVICES.get(channel, ELSE_DEVICES)))
-
-    def _remember(self, code: str, day: date, buyers: int, count: int, again: float) -> None:
-        self._browsers[code, day] = range(buyers, max(buyers, count - round(count * again)))
+    def _remember(self, day: date, code: str, source: Source, buyers: int, count: int) -> None:
+        self._browsers[code, day] = range(buyers, max(buyers, count - round(count * source.again)))
 
     # --- who orders -------------------------------------------------------------------------------------------
 
-    def _clicked(
-        self, random: Random, day: date, due: _Due, lag: int, taken: str, orders: list[Order], visits: list[Visit]
-    ) -> None:
-        """Order in this visit, or leave and come back."""
-        if not lag and not taken:
-            return self._place(random, day, due, orders, visits)
-        second = _second(random, before=55_000)
-        visits.append(_visit(due, second, reached=1 + (random.random() < 0.7)))
-        page = "/" if taken else due.page
-        later = _Due(
-            due.person, taken or due.channel, "" if taken else due.campaign, page, due.gross_micros, due.key + "r",
-            after=0 if lag else second + 1_800,
-        )  # fmt: skip
-        if lag:
-            self._due[day + timedelta(lag)].append(later)
-            return None
-        return self._place(random, day, later, orders, visits)
+    def _clicked(self, today: _Today, due: _Due, buyer: Buyer) -> None:
+        """Order in this visit, or leave and come back: through the same ad, or through another channel."""
+        if not buyer.lag and not buyer.taken:
+            self._place(today, due)
+            return
+        second = _second(today.random, before=55_000)
+        today.visits.append(_visit(due, second, reached=today.random.choice((1, 2, 2))))
+        again = replace(due, key=due.key + "r")
+        if buyer.taken:
+            again = replace(again, channel=buyer.taken, campaign="", page="/")
+        if buyer.lag:
+            self._due[today.day + timedelta(buyer.lag)].append(again)
+        else:
+            self._place(today, replace(again, after=second + 1_800))
 
-    def _place(self, random: Random, day: date, due: _Due, orders: list[Order], visits: list[Visit]) -> None:
-        """The visit with an order in it. A new customer may come again, on days drawn now."""
-        second = _second(random, after=due.after)
-        visits.append(_visit(due, second, reached=4))
+    def _place(self, today: _Today, due: _Due) -> None:
+        """The visit with an order in it. The customer may come again, on a day drawn now."""
+        second = _second(today.random, after=due.after)
+        today.visits.append(_visit(due, second, reached=4))
         self._number += 1
         person, is_first = due.person, not due.person.customer
         if is_first:
-            person = _Person(person.visitor, person.country, person.device, f"c{self._number}")
+            person = replace(person, customer=f"c{self._number}")
             self._customers.append(person)
-        orders.append(_order(random, self._number, day, second + random.randint(180, 1_500), due, person, is_first))
-        self._again(random, day, person, COMES_AGAIN[0 if is_first else 1])
+        placed = second + today.random.randint(180, 1_500)
+        today.orders.append(_order(today, self._number, placed, replace(due, person=person), is_first))
+        self._again(today, person, COMES_AGAIN[0 if is_first else 1])
 
-    def _again(self, random: Random, day: date, person: _Person, chance: float) -> None:
+    def _again(self, today: _Today, person: _Person, chance: float) -> None:
+        random = today.random
         if random.random() >= chance:
             return
-        channel = random.choice(AGAIN_THROUGH)
         gap = 12 + round(random.expovariate(1 / 45))
-        gross = round(order_value(random, 88) * 100) * MICROS // 100
-        due = _Due(person, channel, "", "/pages/new-in", gross, f"n{self._number}")
-        self._due[day + timedelta(gap)].append(due)
+        due = _Due(person, random.choice(AGAIN_THROUGH), "", "/pages/new-in", _value(random, 88), f"n{self._number}")
+        self._due[today.day + timedelta(gap)].append(due)
 
     # --- who only looks ---------------------------------------------------------------------------------------
 
-    def _browsing(self, day: date, code: str, source: Source, campaign: str, first: int, count: int) -> Iterator[Visit]:
-        """The visits without an order. Of those who come again each is somebody who looked around not long ago."""
-        random = Random(f"{SEED}/visits/{code}/{day}")
-        draw, on = random.random, _on(day)
+    def _browsing(
+        self, today: _Today, code: str, source: Source, campaign: str, first: int, count: int
+    ) -> Iterator[Visit]:
+        """The visits without an order. Those who come again are people who looked around not long ago."""
+        random = Random(f"{SEED}/visits/{code}/{today.day}")  # apart from the rest, which does not wait for visits
+        draw = random.random
         views, carts, begins = FUNNEL.get(source.channel, ELSE_FUNNEL)
         devices = DEVICES.get(source.channel, ELSE_DEVICES)
-        new = self._browsers[code, day]
+        new = self._browsers[code, today.day]
         for n in range(first, count):
-            is_new = n in new
-            visitor = f"{on}{code}.{n}" if is_new else self._seen_before(random, day) or f"{on}{code}.{n}"
-            reach = draw()
+            key, reach = f"{today.prefix}{code}.{n}", draw()
+            visitor = key if n in new else self._seen_before(random, today.day) or key
             yield Visit(
-                f"{on}{code}.{n}", visitor, int(20_000 + draw() * 60_000), source.channel, campaign,
-                COUNTRIES[int(draw() * 50)], devices[int(draw() * 20)], source.page, is_new,
-                reach < views, reach < carts, reach < begins, False,
+                key, visitor, int(20_000 + draw() * 60_000), source.channel, campaign,
+                COUNTRIES[int(draw() * len(COUNTRIES))], devices[int(draw() * len(devices))], source.page,
+                visitor is key, reach < views, reach < carts, reach < begins, False,
             )  # fmt: skip
 
     def _seen_before(self, random: Random, day: date) -> str:
@@ -268,6 +271,10 @@ class Shop:
         then = day - timedelta(1 + int(random.random() * LOOKED_WITHIN))
         seen = self._browsers.get((source, then))
         return f"{_on(then)}{source}.{random.choice(seen)}" if seen else ""
+
+
+def _newcomer(random: Random, channel: str, visitor: str) -> _Person:
+    return _Person(visitor, random.choice(COUNTRIES), random.choice(DEVICES.get(channel, ELSE_DEVICES)))
 
 
 def _visit(due: _Due, second: int, reached: int) -> Visit:
@@ -281,14 +288,19 @@ def _visit(due: _Due, second: int, reached: int) -> Visit:
     )  # fmt: skip
 
 
-def _order(random: Random, number: int, day: date, second: int, due: _Due, person: _Person, is_first: bool) -> Order:
-    refunded = random.random() < REFUNDED
+def _order(today: _Today, number: int, second: int, due: _Due, is_first: bool) -> Order:
+    random, person = today.random, due.person
     part = 1.0 if random.random() < 0.6 else random.uniform(0.2, 0.6)
-    refund = round(due.gross_micros * part / 10_000) * 10_000 if refunded else 0
+    refund = round(due.gross_micros * part / CENT) * CENT if random.random() < REFUNDED else 0
     return Order(
-        number, day, second, due.gross_micros, refund, day + timedelta(random.randint(*REFUND_DAYS)),
+        number, today.day, second, due.gross_micros, refund, today.day + timedelta(random.randint(*REFUND_DAYS)),
         person.customer, is_first, person.visitor, due.channel, due.campaign, person.country, person.device, due.page,
     )  # fmt: skip
+
+
+def _value(random: Random, mean: float) -> int:
+    """Micros of an order that no ad brought."""
+    return round(order_value(random, mean) * 100) * CENT
 
 
 def _second(random: Random, *, after: int = 0, before: int = LAST_SECOND) -> int:
@@ -299,6 +311,3 @@ def _second(random: Random, *, after: int = 0, before: int = LAST_SECOND) -> int
 def _on(day: date) -> str:
     """A short name of a day, for ids."""
     return f"{day.toordinal():x}"
-
-
-assert all(channel in {source.channel for source in FREE} for channel in (*OTHERS, *AGAIN_THROUGH))
