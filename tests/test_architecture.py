@@ -30,7 +30,7 @@ SQL = (
     "ads/imports.py",
     "ads/local.py",
     "ads/reports.py",
-    "ads/sync.py",
+    "ads/sync/",
     "analytics/",
     "audit.py",
     "chat/approvals.py",

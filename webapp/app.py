@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from functools import partial
 
 from flask import Flask
 from flask.typing import ResponseReturnValue
@@ -12,7 +13,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp import cli
-from webapp.ads.accounts import Opener
+from webapp.ads import sync
+from webapp.ads.opener import Opener
 from webapp.chat.log import TurnLog
 from webapp.chat.runner import Runner, owner_name
 from webapp.config import Settings
@@ -30,6 +32,7 @@ BLUEPRINTS = (auth.bp, account.bp, workspaces.bp, members.bp, providers.bp, chat
 
 # Connections for what may not wait for a page: leases, the turn log, the ends of turns.
 KEEPING = 4
+SYNC_LOOKS = 300.0  # seconds between two looks for ad accounts that it is time to sync
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -73,7 +76,7 @@ def assemble(settings: Settings) -> Parts:
     )
     keeping = Database(settings.database_url, pool_size=KEEPING)
     log = TurnLog(keeping, owner_name())
-    platforms = Opener(database, keyring, proxy=settings.outbound_proxy)
+    platforms = Opener(database, keyring, settings)
     runner = Runner(
         database,
         keeping,
@@ -85,6 +88,7 @@ def assemble(settings: Settings) -> Parts:
         settings.turn_timeout,
         settings.turn_max_usd,
     )
+    runner.every(SYNC_LOOKS, partial(sync.run_due, database, platforms))
     return Parts(settings, database, providers_here, keyring, client, log, platforms, runner)
 
 

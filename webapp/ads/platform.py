@@ -154,7 +154,7 @@ class AdPlatform(Protocol):
 
 
 class Platforms(Protocol):
-    """Opens the platform behind an account. ads/accounts.py has the one that reads tokens from the vault. `writes` is
+    """Opens the platform behind an account. ads/opener.py has the one that reads tokens from the vault. `writes` is
     False while the operator's switch is off (ADS_WRITES=off): nothing may be changed in any account."""
 
     @property

@@ -131,6 +131,7 @@ class Runner:
         self._running: dict[uuid.UUID, Running] = {}
         self._whole: set[Greenlet] = set()  # until their ends are stored
         self._unfinished: set[uuid.UUID] = set()  # likewise, by turn
+        self._again: list[tuple[float, Callable[[], object]]] = []  # seconds, what to do
         self._started = False
 
     @property
@@ -150,6 +151,16 @@ class Runner:
             self._keep_forever,
         ):
             gevent.spawn(forever)
+        for seconds, work in self._again:
+            gevent.spawn(self._repeat_forever, seconds, work)
+
+    def in_background(self, work: Callable[..., object], *args: object) -> None:
+        """Run it in a greenlet of its own: it outlives the request that asked for it, not the process."""
+        gevent.spawn(work, *args)
+
+    def every(self, seconds: float, work: Callable[[], object]) -> None:
+        """Run it again and again, in each worker process, from `seconds` after start() on. Said before start()."""
+        self._again.append((seconds, work))
 
     # --- running a turn ---
 
@@ -407,6 +418,14 @@ class Runner:
                 logger.warning("leases wait: the database does not answer")
                 answered = time.monotonic() + KEEP
             gevent.sleep(KEEP)
+
+    def _repeat_forever(self, seconds: float, work: Callable[[], object]) -> None:
+        while True:
+            gevent.sleep(seconds)
+            try:
+                work()
+            except UNAVAILABLE:
+                logger.warning("%s waits: the database does not answer", work)
 
     def _renew(self) -> None:
         believed = set(self._unfinished)

@@ -33,7 +33,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from webapp.accounts import Right, Scope, a_role, enter
-from webapp.ads.platform import Platforms
+from webapp.ads.opener import Opener
 from webapp.chat.log import TurnLog
 from webapp.chat.runner import Runner
 from webapp.config import Settings
@@ -74,7 +74,7 @@ class Parts:
     keyring: Keyring
     client: Client
     log: TurnLog
-    platforms: Platforms
+    platforms: Opener
     runner: Runner
 
 
