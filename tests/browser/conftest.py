@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.conftest import ENCRYPTION_KEY, copied
 from tests.serving import Server, served
+from tests.shared import database, database_url, settings
 from tests.simulation import start_simulator
 from webapp.config import Settings
-from webapp.db import Database
+
+__all__ = ["database", "database_url", "settings"]
 
 CANDIDATES = (os.environ.get("CHROMIUM"), "/usr/bin/chromium", "/usr/bin/chromium-browser")
 ARGUMENTS = [
@@ -48,25 +49,6 @@ def page(browser: Browser) -> Iterator[Page]:
     opened = context.new_page()
     yield opened
     context.close()
-
-
-@pytest.fixture(scope="session")
-def database_url(postgres: str, template_database: str) -> Iterator[str]:
-    """One database for the run: what a test makes in it belongs to people that no other test knows."""
-    with copied(postgres, template_database) as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def database(database_url: str) -> Iterator[Database]:
-    made = Database(database_url, pool_size=5)
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="session")
-def settings(database_url: str) -> Settings:
-    return Settings(database_url=database_url, encryption_key=ENCRYPTION_KEY, secure_cookies=False)
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.serving import Person, Server, served, someone
+from tests.shared import database, database_url, settings
 from tests.simulation import start_simulator
 from webapp.config import Settings
 from webapp.db import Database
+
+__all__ = ["database", "database_url", "settings"]
 
 
 @pytest.fixture(scope="session")
@@ -31,13 +34,13 @@ def alice(database: Database, settings: Settings, provider: str, key: str) -> Pe
     return someone(database, settings, "Alice", provider=provider, key=key)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def server(settings: Settings, provider: str) -> Iterator[Server]:
     with served(settings, provider=provider) as running:
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def other_server(settings: Settings, provider: str) -> Iterator[Server]:
     """A second host on the same database."""
     with served(settings, provider=provider) as running:

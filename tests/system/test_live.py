@@ -100,7 +100,8 @@ def test_sending_twice_asks_once(server: Server, database: Database, alice: Pers
     )
     alice.stream(server, turn_id)
     with database.begin() as db:
-        assert db.scalar(select(func.count()).select_from(ChatTurn)) == 1
+        mine = ChatTurn.workspace_id == alice.scope.workspace_id
+        assert db.scalar(select(func.count()).select_from(ChatTurn).where(mine)) == 1
         assert len(transcript.sessions(alice.scope, db)) == 1
     assert asked(provider, key) == before + 1
 
@@ -237,9 +238,11 @@ def test_a_removed_member_stops_seeing_the_answer(server: Server, database: Data
         reader = pool.submit(alice.stream, server, turn_id)
         wait_for(lambda: has_text(database, alice, turn_id), 10, "some text")
         with database.begin() as db:
-            db.query(WorkspaceMember).delete()
+            db.query(WorkspaceMember).filter_by(user_id=alice.scope.user_id).delete()
         said = reader.result(20)
     assert said.rstrip().endswith(f'<hx-partial hx-target="#turn-{turn_id}-live" hx-swap="delete"></hx-partial>')
+    with database.begin() as db:
+        transcript.request_stop(alice.scope, db, turn_id)
 
 
 def test_a_strangers_stream_says_nothing(server: Server, database: Database, settings: Settings, alice: Person) -> None:
