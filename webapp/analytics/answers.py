@@ -30,8 +30,8 @@ class Column:
 
 @dataclass(frozen=True)
 class PipeResult:
-    """`rows_total` counts all rows there are; `truncated` says that `rows` are fewer. `totals` cover all of them, in
-    one currency. `currency` is empty if rows say theirs. `compared` is the earlier window of the `_prev` columns."""
+    """`rows_total` counts all rows there are; `truncated` says that `rows` are fewer. `totals` cover all of them, one
+    row for each currency. `currency` is empty if rows say theirs. `compared` is the earlier window of the `_prev` columns."""
 
     pipe: str
     columns: tuple[Column, ...]
@@ -43,7 +43,7 @@ class PipeResult:
     timezone: str
     currency: str
     attribution: str
-    totals: Row | None = None
+    totals: Mapping[str, Row] = field(default_factory=dict)
     compared: tuple[date, date] | None = None
     data_through: date | None = None
     maturing_from: date | None = None  # days from here on still grow; None: no day of the window does

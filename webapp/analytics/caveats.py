@@ -28,8 +28,8 @@ def attribution(question: Question) -> str:
         model, days = values.get("model", "last"), values.get("lookback", 30)
         if model == "platform":
             return "Credited as each ad platform claims it, on the day of the click."
-        who = {"first": "the first visit", "last": "the last visit", "linear": "all visits alike"}[str(model)]
-        return f"The shop's orders, each credited to {who} of its buyer in the {days} days before."
+        who = {"first": "the first of", "last": "the last of", "linear": "all of"}[str(model)]
+        return f"The shop's orders, each credited to {who} its buyer's visits in the {days} days before."
     shop = "The shop's orders count on the day they were placed, for the channel of the last visit."
     ads = "What ad platforms attribute counts on the day of the click, by each platform's own rules."
     made_from = _made_from(pipe)

@@ -31,7 +31,7 @@ class Shaped:
     columns: tuple[Column, ...]
     rows: tuple[Cells, ...]
     rows_total: int
-    totals: Cells | None
+    totals: dict[str, Cells]
     currencies: tuple[str, ...]
 
 
@@ -48,7 +48,7 @@ def shape(question: Question, standing: Standing, raw: Sequence[Raw]) -> Shaped:
         columns=columns,
         rows=tuple({each.key: row.get(each.key) for each in columns} for row in rows),
         rows_total=total,
-        totals=_totals(rows[0], question) if rows and len(currencies) < 2 else None,
+        totals=_totals(rows, question),
         currencies=currencies or ((standing.currency,) if standing.currency else ()),
     )
 
@@ -148,13 +148,18 @@ def _credited(row: Cells) -> bool:
 # --- the whole answer -------------------------------------------------------------------------------------------
 
 
-def _totals(row: Cells, question: Question) -> Cells | None:
-    found = {
-        key.removeprefix("total_"): value
-        for key, value in row.items()
-        if key.startswith("total_") and (question.compared or not key.endswith("_prev"))
-    }
-    return found or None
+def _totals(rows: Sequence[Cells], question: Question) -> dict[str, Cells]:
+    """By currency: any of its rows tells them."""
+    found: dict[str, Cells] = {}
+    for row in rows:
+        cells = {
+            key.removeprefix("total_"): value
+            for key, value in row.items()
+            if key.startswith("total_") and (question.compared or not key.endswith("_prev"))
+        }
+        if cells:
+            found.setdefault(str(row.get("currency", "")), cells)
+    return found
 
 
 def _series(rows: Sequence[Cells], question: Question, standing: Standing) -> Iterator[Cells]:
