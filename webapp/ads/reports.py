@@ -167,7 +167,7 @@ def _account(row: AdAccount, period: Period, now: datetime) -> tuple[Account, Sp
         data_through=row.data_through,
         synced_at=row.synced_at,
         target_cpa_micros=row.target_cpa_micros,
-        fault=str((row.fault or {}).get("message", "")),
+        fault=str((row.fault or {}).get("said", "")),
     )
     return account, its_span
 

@@ -15,9 +15,12 @@ from typing import Any
 from webapp.ads import reports
 from webapp.ads.figures import Account, Named, Overview
 from webapp.ads.foreign import fence
+from webapp.ads.reports import ref
 from webapp.ads.windows import LONGEST, PRESETS, Period, Preset, Window
 from webapp.llm.blocks import Json
 from webapp.tools import ToolContext, ToolError
+
+__all__ = ["ACCOUNT", "CAMPAIGN", "PERIOD", "account_id", "account_of", "campaign", "period", "read_only", "ref"]
 
 PERIOD: dict[str, Json] = {
     "period": {
@@ -58,6 +61,23 @@ def campaign(context: ToolContext, given: str) -> Named:
             f"campaign_id {fence(given)} fits {len(fitting)} campaigns: {which}. Say which, by the long id."
         )
     raise ToolError(f"campaign_id {fence(given)} is not known{_near(given, known)}. Call list_campaigns for the ids.")
+
+
+def account_of(context: ToolContext, campaign: Named) -> Account:
+    """The account that a campaign belongs to."""
+    with context.database.look() as db:
+        return reports.campaign(context.scope, db, campaign.id, "yesterday").campaign.account
+
+
+def read_only(account: Account) -> str:
+    """Why nothing can be changed in an account that is not writable, and how to come there."""
+    name = fence(account.name)
+    if account.platform == "import":
+        return f"{name} comes from a file and is for reading only. To change campaigns, connect the ad account itself."
+    return (
+        f"{name} is connected for reading only. Somebody who may manage ad accounts can connect it again under "
+        "Settings, Ad accounts (/settings/ad-accounts), with a sign-in that may manage campaigns."
+    )
 
 
 def _near(given: str, known: Sequence[Named]) -> str:
