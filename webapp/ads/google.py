@@ -58,7 +58,7 @@ def accounts(
 def _behind(api: _Api, customer: str) -> list[AccountInfo]:
     """The customer itself, or the accounts below it if it is a manager. One that cannot be asked says why."""
     try:
-        row = next(api.search(customer, google_wire.CUSTOMER), {"customer": {}})
+        row: Row = next(api.search(customer, google_wire.CUSTOMER), {"customer": {}})
         with google_wire.reading():
             manager = bool(row["customer"].get("manager"))
             return _clients(api, customer) if manager else [google_wire.read_account(row["customer"])]
@@ -177,6 +177,7 @@ class _Api:
             token = str(page.get("nextPageToken", ""))
             if not token:
                 return
+        raise PlatformError(Trouble.TOO_MUCH, "Google's list does not end.")
 
     def check(self, customer: str, mutation: Mutation) -> None:
         """A mutation that changes nothing."""

@@ -77,6 +77,7 @@ class Graph:
             before, cursor = cursor, _after(page)
             if cursor in ("", before):
                 return
+        raise PlatformError(Trouble.TOO_MUCH, "Meta's list does not end.")
 
     def look(self) -> Row:
         """debug_token. A POST that says it is a GET, as Meta's own SDKs send it, keeps the token out of the URL."""
@@ -136,10 +137,10 @@ class Graph:
         return {"appsecret_proof": hmac.new(secret, token, hashlib.sha256).hexdigest()}
 
     def _hear(self, answer: Answer) -> None:
-        warning = answer.headers.get(OLD_VERSION, "")
+        warning = scrub(answer.headers.get(OLD_VERSION, ""), self._token)
         if warning and warning not in self.warnings:
             self.warnings.append(warning)
-            log.warning("Meta about the API version: %s", scrub(warning, self._token))
+            log.warning("Meta about the API version: %s", warning)
 
 
 class _Pace:
