@@ -16,7 +16,7 @@ from tests.people import PASSWORD
 from webapp.accounts import enter, workspaces
 from webapp.accounts import people as users
 from webapp.config import Settings
-from webapp.db.models import AuditEvent, ByokKey, User, Workspace
+from webapp.db.models import AdAccount, AuditEvent, ByokKey, User, Workspace
 from webapp.pages.web import Parts
 from webapp.vault import byok
 
@@ -82,7 +82,7 @@ def test_the_demo_is_seeded_once_however_often_it_is_asked_for(app: Flask, tmp_p
     for _ in range(3):
         answer = run(app, "seed-demo", "--password-file", str(kept))
         assert answer.exit_code == 0, answer.output
-    assert count(app, User, Workspace, ByokKey) == [1, 1, 1]
+    assert count(app, User, Workspace, ByokKey, AdAccount) == [1, 1, 1, 3]
     password = kept.read_text().strip()
     assert len(password) >= 16
     assert kept.stat().st_mode & 0o777 == 0o600
@@ -91,7 +91,7 @@ def test_the_demo_is_seeded_once_however_often_it_is_asked_for(app: Flask, tmp_p
 
 
 def test_the_demo_workspace_has_the_demo_models_key(app: Flask, tmp_path: Path) -> None:
-    run(app, "seed-demo", "--password-file", str(tmp_path / "demo.txt"))
+    run(app, "seed-demo", "--without-ads", "--password-file", str(tmp_path / "demo.txt"))
     parts: Parts = app.extensions["parts"]
     with parts.database.begin() as db:
         user_id = db.scalars(select(User.id)).one()
@@ -107,7 +107,7 @@ def test_the_demo_workspace_has_the_demo_models_key(app: Flask, tmp_path: Path) 
 
 
 def test_a_demo_key_that_was_disconnected_is_connected_anew(app: Flask, tmp_path: Path) -> None:
-    arguments = ("seed-demo", "--password-file", str(tmp_path / "demo.txt"))
+    arguments = ("seed-demo", "--without-ads", "--password-file", str(tmp_path / "demo.txt"))
     run(app, *arguments)
     parts: Parts = app.extensions["parts"]
     with parts.database.begin() as db:
@@ -121,17 +121,17 @@ def test_a_demo_key_that_was_disconnected_is_connected_anew(app: Flask, tmp_path
 
 def test_without_a_demo_model_there_is_no_key(settings: Settings, tmp_path: Path) -> None:
     with people.running(settings) as app:
-        assert run(app, "seed-demo", "--password-file", str(tmp_path / "demo.txt")).exit_code == 0
+        assert run(app, "seed-demo", "--without-ads", "--password-file", str(tmp_path / "demo.txt")).exit_code == 0
         assert count(app, User, Workspace, ByokKey) == [1, 1, 0]
 
 
 def test_the_password_shown_on_the_sign_in_page_is_the_one_that_works(settings: Settings) -> None:
     shown = replace(settings, demo_sign_in=f"demo@example.com / {PASSWORD}")
     with people.running(shown) as app:
-        assert run(app, "seed-demo").exit_code == 0
+        assert run(app, "seed-demo", "--without-ads").exit_code == 0
         assert signs_in(app, "demo@example.com", PASSWORD)
     with people.running(replace(settings, demo_sign_in="demo@example.com / another of its kind")) as app:
-        assert run(app, "seed-demo").exit_code == 0
+        assert run(app, "seed-demo", "--without-ads").exit_code == 0
         with app.extensions["parts"].database.begin() as db:
             assert users.by_email(db, "demo@example.com") is not None
         assert signs_in(app, "demo@example.com", "another of its kind")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 from flask.cli import with_appcontext
 
 from webapp.accounts import Scope, enter, passwords, people, workspaces
+from webapp.ads import local
+from webapp.ads.demo import SHOP_TIMEZONE
+from webapp.ads.windows import today_in
 from webapp.db import Session
 from webapp.pages import web
 from webapp.secret import Secret
@@ -47,9 +51,11 @@ def create_user(email: str, name: str, workspace: str, password: str) -> None:
 @click.option(
     "--password-file", type=click.Path(path_type=Path), help="Read the password there, or make one and keep it."
 )
+@click.option("--without-ads", is_flag=True, help="No ad accounts and no shop: those take some seconds.")
 @with_appcontext
-def seed_demo(password_file: Path | None) -> None:
-    """The demo account, its workspace and the demo model's key. Run it again at any time: what is there stays.
+def seed_demo(password_file: Path | None, without_ads: bool) -> None:
+    """The demo's sign-in, its workspace, the demo model's key, and ad accounts in which changes can be approved. Run it
+    again at any time: what is there stays, and the figures go on up to yesterday.
 
     The password is the one in DEMO_SIGN_IN, or else the one in --password-file.
     """
@@ -58,6 +64,10 @@ def seed_demo(password_file: Path | None) -> None:
         user_id = _demo_user(db, password_hash)
         scope = _demo_workspace(db, user_id)
         _demo_key(scope, db)
+    if not without_ads:
+        with web.database().begin() as db:
+            local.seed_demo(scope, db, today_in(SHOP_TIMEZONE, datetime.now(UTC)))
+            local.allow_changes(scope, db)
     click.echo(f"{DEMO_EMAIL} has the workspace {DEMO_WORKSPACE}.")
 
 
