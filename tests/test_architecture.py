@@ -23,7 +23,7 @@ SQL = (
     "accounts/",
     "ads/accounts.py",
     "ads/changelog.py",
-    "ads/changes.py",
+    "ads/changes/",
     "ads/demo_replay.py",
     "ads/demo_seed.py",
     "ads/guards.py",

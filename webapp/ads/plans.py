@@ -1,4 +1,4 @@
-"""What a change plan looks like to a page, a model and an executor. Values only; the store is changes.py.
+"""What a change plan looks like to a page, a model and an executor. Values only; the store is changes/.
 
 pending  -> approved -> finished          approved: somebody with the right clicked; being carried out
          -> rejected | expired | cancelled            cancelled: the turn that asked was stopped
@@ -16,6 +16,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 
 from webapp.ads.platform import Field
+from webapp.errors import UserError
 
 PlanStatus = Literal["pending", "approved", "finished", "rejected", "expired", "cancelled", "preview"]
 ItemStatus = Literal["pending", "unticked", "claimed", "done", "skipped", "drifted", "failed", "unknown"]
@@ -88,8 +89,8 @@ class PlanView:
     expires_at: datetime
     kept: tuple[Judged, ...] = ()
     undecided: tuple[Judged, ...] = ()
-    warnings: tuple[str, ...] = ()
-    step_up: str = ""  # what has to be typed to approve: "12 campaigns"; empty: nothing
+    warnings: tuple[str, ...] = ()  # sentences; names in them are fenced (foreign.quoted() for people)
+    step_up: str = ""  # what has to be typed to approve: "12 campaigns", "180 EUR"; empty: nothing
     decided_by: str = ""
     decided_at: datetime | None = None
     note: str = ""
@@ -103,3 +104,72 @@ class PlanView:
     def settled(self) -> bool:
         """Nothing more will happen to it."""
         return self.status not in ("pending", "approved")
+
+
+# --- what goes in -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One change that is asked for. `value`: a status ("active", "paused"), micros per day, or a name. A budget names
+    its `currency`, which must be the account's."""
+
+    campaign_id: uuid.UUID
+    field: Field
+    value: str | int
+    currency: str = ""
+    evidence: Evidence | None = None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who asks: a call of a turn. `reason` is the model's and is never shown on the card."""
+
+    turn_id: uuid.UUID | None
+    tool_use_id: str
+    model: str
+    tool: str
+    arguments: dict[str, Any]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the tool found besides: campaigns that it leaves alone, and the small print (window, threshold, rule)."""
+
+    kept: tuple[Judged, ...] = ()
+    undecided: tuple[Judged, ...] = ()
+    report: dict[str, Any] = field(default_factory=dict)
+
+
+NOTHING_BESIDES = Findings()
+
+
+@dataclass(frozen=True)
+class Click:
+    """What a person's approval carries: the plan as they saw it, the items they left ticked, what they typed."""
+
+    plan_hash: str
+    ticked: frozenset[uuid.UUID]
+    token: str
+    session_id: uuid.UUID  # of the sign-in session that clicked
+    typed: str = ""
+
+
+@dataclass(frozen=True)
+class Lapsed:
+    """A plan that expired, and the turn that waits for it."""
+
+    plan_id: uuid.UUID
+    turn_id: uuid.UUID | None
+
+
+class Refused(UserError):
+    """A change that may not even be proposed. `words` say why to a model; title and hint say it to a person."""
+
+    def __init__(self, hint: str, *, title: str = "This change is not allowed") -> None:
+        super().__init__(title, hint, status=409)
+
+    @property
+    def words(self) -> str:
+        return f"{self.title}. {self.hint}"
