@@ -30,8 +30,8 @@ class Column:
 
 @dataclass(frozen=True)
 class PipeResult:
-    """`rows_total` counts all rows there are; `truncated` says that `rows` are fewer. `totals` cover all of them, one
-    row for each currency. `currency` is empty if rows say theirs. `compared` is the earlier window of the `_prev` columns."""
+    """`rows_total` counts all rows there are; `truncated` says that `rows` are fewer. `totals` cover all of them,
+    by currency. `currency` is empty if rows say theirs. `compared` is the earlier window of the `_prev` columns."""
 
     pipe: str
     columns: tuple[Column, ...]

@@ -165,7 +165,8 @@ def _totals(rows: Sequence[Cells], question: Question) -> dict[str, Cells]:
 def _series(rows: Sequence[Cells], question: Question, standing: Standing) -> Iterator[Cells]:
     """Every bucket of the window in every currency; None where a source had not begun, or has not been read yet."""
     found = {(row["bucket"], row["currency"]): row for row in rows}
-    currencies = sorted({str(row["currency"]) for row in rows}) or [standing.currency]
+    foreign = {str(row["currency"]) for row in rows} - {standing.currency}
+    currencies = [*({standing.currency} if len(foreign) < len(rows) or not rows else ()), *sorted(foreign)]
     for first, last in _buckets(question):
         for currency in currencies:
             row = found.get((first.isoformat(), currency)) or _empty(rows, first, currency, standing)

@@ -4,8 +4,8 @@ Each call carries a token of its own: a JWT of sixty seconds, signed with the wo
 pipe and fixes `workspace_id` in it, so that no parameter can reach another workspace's rows, whatever we send. The
 admin token signs; it is never sent (tinybird.co/docs/forward/core-concepts/jwt).
 
-`GET /v0/pipes/NAME.json?param=...` answers {meta, data, rows, statistics}, or {"error": "..."} with 400 (a parameter), 403
-(the token), 404 (the pipe), 408 (too slow), 429 (too many) or 5xx (tinybird.co/docs/api-reference/pipe-api).
+`GET /v0/pipes/NAME.json?param=...` answers {meta, data, rows, statistics}, or {"error": "..."} with 400 (a parameter),
+403 (the token), 404 (the pipe), 408 (too slow), 429 (too many) or 5xx (tinybird.co/docs/api-reference/pipe-api).
 """
 
 from __future__ import annotations
