@@ -162,10 +162,13 @@ document.addEventListener("click", async ({ target }) => {
 });
 document.addEventListener("focusin", ({ target }) => target.matches("[data-select]") && target.select());
 
-/* --- A countdown: data-until is the moment it counts down to. */
+/* --- Clocks: data-until is the moment one counts down to, data-since (seconds) the one it counts from. */
 setInterval(() => {
   for (const count of document.querySelectorAll("[data-until]")) {
     const left = Math.ceil((Date.parse(count.dataset.until) - Date.now()) / 1000);
     count.textContent = left > 90 ? `${Math.ceil(left / 60)} min` : `${Math.max(left, 0)} s`;
+  }
+  for (const timer of document.querySelectorAll("[data-since]")) {
+    timer.textContent = `${Math.max(0, Math.round(Date.now() / 1000 - timer.dataset.since))} s`;
   }
 }, 1000);

@@ -14,7 +14,7 @@ import secrets
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pytest
@@ -28,7 +28,7 @@ from tests import people
 from tests.people import Browser
 from webapp.accounts import RIGHTS, Right, Role, a_role, browsers, invitations, members
 from webapp.config import Settings
-from webapp.db.models import ChatMessage, ChatSession, ChatTurn, Invitation, UserSession
+from webapp.db.models import ChangePlan, ChatMessage, ChatSession, ChatTurn, Invitation, UserSession
 from webapp.llm.blocks import Text, block_to_json
 
 CANARY = "canary-3f9c"  # in every text of Acme's things: it may show up in no stranger's answer
@@ -138,6 +138,22 @@ def a_browser(whose: Whose) -> uuid.UUID:
     return found
 
 
+def a_plan(whose: Whose) -> uuid.UUID:
+    """A change that waits for approval."""
+    row = ChangePlan(
+        id=uuid.uuid4(),
+        workspace_id=whose.workspace_id,
+        proposed_by=whose.browser.user_id,
+        tool="update_campaign",
+        arguments={"name": CANARY},
+        warnings=[f"{CANARY} runs on a shared budget."],
+        plan_hash=secrets.token_bytes(32),
+        expires_at=func.now() + timedelta(minutes=10),
+    )
+    whose.insert(row)
+    return row.id
+
+
 MADE: dict[str, Callable[[Whose], object]] = {
     "workspace_id": lambda whose: whose.workspace_id,
     "user_id": lambda whose: whose.browser.user_id,
@@ -146,6 +162,7 @@ MADE: dict[str, Callable[[Whose], object]] = {
     "invitation_id": an_invitation,
     "token": a_used_token,
     "browser_id": a_browser,
+    "plan_id": a_plan,
 }
 SHARED = {"slug": "anthropic"}  # names that belong to nobody
 PRIVATE = {"session_id", "turn_id", "browser_id"}  # not even the other owner's business

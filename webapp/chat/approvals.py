@@ -87,7 +87,7 @@ def move_on(db: Session, owner: str) -> GoesOn | IsOver | None:
         select(ChatTurn)
         .where(ChatTurn.state == TurnState.WAITING, or_(_given_up(), ~_undecided()))
         .order_by(ChatTurn.created_at)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, key_share=True)
         .limit(1)
     ).one_or_none()
     if turn is None:

@@ -446,7 +446,7 @@ def begin(db: Session, ref: TurnRef, key_id: uuid.UUID | None, key_label: str) -
 
 def finish(db: Session, ref: TurnRef, folded: TurnFold) -> bool:
     """Write the end: messages, usage, state. False if another process has ended it already. News goes out on commit."""
-    turn = db.scalars(select(ChatTurn).where(*held(ref)).with_for_update()).one_or_none()
+    turn = db.scalars(select(ChatTurn).where(*held(ref)).with_for_update(key_share=True)).one_or_none()
     if turn is None:
         return False
     write_end(db, turn, folded)
@@ -559,7 +559,7 @@ def reap(db: Session) -> uuid.UUID | None:
         select(ChatTurn)
         .where(ChatTurn.state.in_(("queued", "running")), ChatTurn.lease_until < func.now())
         .order_by(ChatTurn.lease_until)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, key_share=True)
         .limit(1)
     ).one_or_none()
     if turn is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,13 +13,16 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from webapp.accounts import Right, Scope, browsers, enter
+from webapp.ads import reports
+from webapp.ads.plans import PlanView
 from webapp.chat import picker, transcript
 from webapp.chat.picker import Group, Pick
 from webapp.chat.runner import Job
 from webapp.chat.transcript import Asking, SessionRow, Standing
 from webapp.db import UNAVAILABLE
-from webapp.errors import Link, UserError
-from webapp.pages import frames, stream, web, words
+from webapp.errors import Link, UserError, not_found
+from webapp.llm.blocks import Context
+from webapp.pages import cards, frames, results, stream, web, words
 from webapp.vault import byok
 
 bp = Blueprint("chat", __name__)
@@ -135,6 +138,7 @@ def send(scope: Scope) -> ResponseReturnValue:
                 model_name=pick.model.name,
                 key_id=pick.key.id,
                 key_label=pick.key.label,
+                context=_context(scope, db),
             )
             ref, fresh = transcript.open_turn(scope, db, session_id, asking, runner.owner)
             picker.choose(scope, db, pick)
@@ -175,6 +179,17 @@ def _pick(scope: Scope, db: Any, session_id: uuid.UUID | None) -> Pick:
             status=409,
         )
     return found
+
+
+def _context(scope: Scope, db: Any) -> Context | None:
+    """What the question is about: the form names it (`campaign:<id>`), the server looks it up. Raises UserError for
+    what is not there, or not theirs."""
+    kind, _, value = request.form.get("context", "").partition(":")
+    if not kind:
+        return None
+    if kind != "campaign":
+        raise not_found()
+    return Context(*reports.campaign_context(scope, db, web.uuid_or_404(value)))
 
 
 def _sent(scope: Scope, turn_id: uuid.UUID, to: str, *, first: bool) -> ResponseReturnValue:
@@ -309,14 +324,18 @@ def stream_turn(turn_id: uuid.UUID) -> ResponseReturnValue:
     if scope is None or standing is None:
         return _event_stream(iter([stream.gone(turn_id)]))
     if not standing.state.live:
-        return _event_stream(iter([_final_or_gone(scope, turn_id)]))
+        return _event_stream(iter([_or_gone(_final, scope, turn_id)]))
     return _event_stream(
         stream.follow(
             web.parts().log,
             turn_id,
             words.provider_name(standing.provider),
-            allowed=lambda: _still_allowed(scope, turn_id),
-            final=lambda: _final_or_gone(scope, turn_id),
+            stream.Looks(
+                allowed=lambda: _still_allowed(scope, turn_id),
+                plans=lambda: _plans(scope, turn_id),
+                waiting=lambda: _or_gone(_waiting, scope, turn_id),
+                final=lambda: _or_gone(_final, scope, turn_id),
+            ),
         )
     )
 
@@ -353,11 +372,28 @@ def _event_stream(body: Iterable[bytes]) -> Response:
     return Response(stream_with_context(body), mimetype="text/event-stream", headers=headers)  # type: ignore[call-overload]
 
 
-def _final_or_gone(scope: Scope, turn_id: uuid.UUID) -> bytes:
+def _or_gone(frame: Callable[[Scope, uuid.UUID], bytes], scope: Scope, turn_id: uuid.UUID) -> bytes:
     try:
-        return _final(scope, turn_id)
+        return frame(scope, turn_id)
     except UserError:  # deleted in the meantime
         return stream.gone(turn_id)
+
+
+def _plans(scope: Scope, turn_id: uuid.UUID) -> Mapping[str, PlanView]:
+    with web.database().look() as db:
+        return {plan.tool_use_id: plan for plan in transcript.plans_of(scope, db, turn_id)}
+
+
+def _waiting(scope: Scope, turn_id: uuid.UUID) -> bytes:
+    """The turn as every page shows it while it waits for a person: with the card, whose form is this browser's own."""
+    with web.database().look() as db:
+        turn = transcript.turn(scope, db, turn_id)
+    whole = render_template("chat/_turn.html", turn=turn, last=True)
+    asks = any(plan.status == "pending" for plan in turn.plans)
+    return frames.sse(
+        frames.partial(f"turn-{turn.id}", frames.REPLACE, whole),
+        frames.partial("announce", frames.GROW, "Maxxer asks you to approve a change." if asks else ""),
+    )
 
 
 def _final(scope: Scope, turn_id: uuid.UUID) -> bytes:
@@ -382,5 +418,7 @@ def _final(scope: Scope, turn_id: uuid.UUID) -> bytes:
 
 @bp.record_once
 def _furnish(state: Any) -> None:
-    state.app.jinja_env.globals.update(words.for_templates(), is_listed=is_listed)
-    state.app.jinja_env.filters.update(compact=words.compact, usd=words.usd)
+    state.app.jinja_env.globals.update(
+        {**words.for_templates(), **results.for_templates(), **cards.for_templates()}, is_listed=is_listed
+    )
+    state.app.jinja_env.filters.update(results.filters_for_templates(), compact=words.compact, usd=words.usd)

@@ -3,6 +3,10 @@
 A reader first gets a snapshot (the answer as it is now, morphed into place), then only what changed, then the final
 turn as any page shows it, without the connection. What changed is worked out once per turn and process and sent to all
 its readers; a turn that nobody watches costs no rendering.
+
+While a turn waits for a person nothing in it changes but the cards of its plans, and these hold what belongs to one
+browser (the form's token). So a reader then gets the whole turn as their own page shows it, and again when a plan has
+changed; the connection stays. Frames for all readers show a card only once its plan is settled.
 """
 
 from __future__ import annotations
@@ -11,11 +15,12 @@ import html
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from flask import current_app
 
+from webapp.ads.plans import PlanView
 from webapp.chat.events import Retrying, TurnState
 from webapp.chat.fold import BlockView
 from webapp.chat.log import LiveTurn, TurnLog
@@ -27,12 +32,24 @@ HEARTBEAT = 10.0  # seconds; proxies cut silent connections at 60 and more
 KEPT = 256  # frames a slow reader may lag behind before it gets a snapshot instead
 
 
+@dataclass(frozen=True)
+class Looks:
+    """How a reader of a turn sees it now, each asked when needed: whether they still may, the plans of its calls, the
+    frame with the whole turn while it waits, and that after its end."""
+
+    allowed: Callable[[], bool]
+    plans: Callable[[], Mapping[str, PlanView]]
+    waiting: Callable[[], bytes]
+    final: Callable[[], bytes]
+
+
 class Broadcast:
     """What the readers of one live turn are sent."""
 
-    def __init__(self, live: LiveTurn, provider: str) -> None:
+    def __init__(self, live: LiveTurn, provider: str, plans: Callable[[], Mapping[str, PlanView]]) -> None:
         self._live = live
         self._provider = provider
+        self._plans = plans
         self._turn = f"turn-{live.id}"
         self._text: dict[int, MarkdownStream] = {}
         self._seen: dict[int, BlockView] = {}
@@ -105,7 +122,8 @@ class Broadcast:
 
     def _whole(self, view: BlockView) -> str:
         shown = self._text[view.number].snapshot() if view.kind == "text" else None
-        return render("chat/_block.html", block=view, turn_id=self._live.id, live=True, shown=shown)
+        plans = {call: p for call, p in self._plans().items() if p.settled} if view.plan else {}
+        return render("chat/_block.html", block=view, turn_id=self._live.id, live=True, shown=shown, plans=plans)
 
     def _status_change(self) -> Iterator[str]:
         status = self._says()
@@ -125,6 +143,8 @@ class Broadcast:
 
 def waiting_for(state: TurnState, retrying: Retrying | None, blocks: object, provider: str) -> str:
     """The sentence under a live answer: what is being waited for; empty while words arrive."""
+    if state is TurnState.WAITING:
+        return ""  # the card says it
     if retrying is not None:
         why = explain(retrying.fault, provider).title
         return f"{why}. Trying again in {max(1, round(retrying.wait))} s (try {retrying.attempt + 1} of 3)."
@@ -133,42 +153,48 @@ def waiting_for(state: TurnState, retrying: Retrying | None, blocks: object, pro
     return ""
 
 
-def broadcast_of(live: LiveTurn, provider: str) -> Broadcast:
-    """The one of this turn. It hangs on the turn, so that both go together."""
+def broadcast_of(live: LiveTurn, provider: str, plans: Callable[[], Mapping[str, PlanView]]) -> Broadcast:
+    """The one of this turn. It hangs on the turn, so that both go together. All its readers are one person: the author
+    of the chat, whose plans these are."""
     if live.frames is None:
-        live.frames = Broadcast(live, provider)
+        live.frames = Broadcast(live, provider, plans)
     found: Broadcast = live.frames
     return found
 
 
-def follow(
-    log: TurnLog, turn_id: uuid.UUID, provider: str, allowed: Callable[[], bool], final: Callable[[], bytes]
-) -> Iterator[bytes]:
-    """The frames for one reader, from a snapshot to the final frame. `allowed` is asked at each heartbeat; a reader who
-    may no longer see the turn gets no more of it. Ends early, without a final frame, when the worker drains."""
+def follow(log: TurnLog, turn_id: uuid.UUID, provider: str, looks: Looks) -> Iterator[bytes]:
+    """The frames for one reader, from a snapshot to the final frame. A reader who may no longer see the turn, asked at
+    each heartbeat, gets no more of it. Ends early, without a final frame, when the worker drains."""
     yield frames.comment("open")
     with log.watch(turn_id) as live:
-        broadcast = broadcast_of(live, provider)
-        broadcast.advance()
+        yield from _while_live(log, live, broadcast_of(live, provider, looks.plans), looks)
+        if live.ended:
+            yield looks.final()
+
+
+def _while_live(log: TurnLog, live: LiveTurn, broadcast: Broadcast, looks: Looks) -> Iterator[bytes]:
+    broadcast.advance()
+    sent, beat, whole = broadcast.end, time.monotonic(), -1
+    if not live.waiting:
         yield broadcast.snapshot()
-        sent, beat = broadcast.end, time.monotonic()
-        while not live.ended and not log.draining:
-            live.wait(-1 if broadcast.behind else broadcast.version, HEARTBEAT)
-            broadcast.advance()
-            news = broadcast.since(sent)
-            sent = broadcast.end
-            if news is None:
-                yield broadcast.snapshot()
-            elif news:
-                yield b"".join(news)
-            if time.monotonic() - beat >= HEARTBEAT:
-                beat = time.monotonic()
-                if not allowed():
-                    yield gone(turn_id)
-                    return
-                yield frames.comment("beat")
-    if live.ended:
-        yield final()
+    while not live.ended and not log.draining:
+        if live.waiting and whole != live.version:
+            whole = live.version
+            yield looks.waiting()
+        live.wait(-1 if broadcast.behind else broadcast.version, HEARTBEAT)
+        broadcast.advance()
+        news = broadcast.since(sent)
+        sent = broadcast.end
+        if news is None:
+            yield broadcast.snapshot()
+        elif news:
+            yield b"".join(news)
+        if time.monotonic() - beat >= HEARTBEAT:
+            beat = time.monotonic()
+            if not looks.allowed():
+                yield gone(live.id)
+                return
+            yield frames.comment("beat")
 
 
 def gone(turn_id: uuid.UUID) -> bytes:

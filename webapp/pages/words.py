@@ -14,8 +14,9 @@ from typing import Any
 from flask import url_for
 
 from webapp.accounts import Right
+from webapp.ads.plans import PlanView
 from webapp.chat import picker
-from webapp.chat.events import EXPIRED, Cause
+from webapp.chat.events import EXPIRED, Cause, TurnState
 from webapp.chat.picker import Group, Pick
 from webapp.chat.transcript import SessionRow, TurnView
 from webapp.errors import Link
@@ -50,8 +51,7 @@ OWN_WORDS = {
     ),
     Cause.TOO_EXPENSIVE: (
         "Maxxer stopped itself",
-        "The answer had used {limit}, the limit for one. Ask more narrowly, pick a cheaper model, or let your operator "
-        "raise TURN_MAX_USD.",
+        "The answer had used {limit}, the most that one may. Ask more narrowly, or pick a cheaper model.",
     ),
     Cause.TOO_LONG: ("The answer took too long", "It ran into the time limit. What arrived is kept."),
     Cause.INTERNAL: (
@@ -70,11 +70,11 @@ def explain_trouble(turn: TurnView) -> Said:
     providers = Link("Settings › AI providers", url_for("providers.index"))
     if trouble.fault is None:
         title, hint = OWN_WORDS[trouble.cause]
-        links = () if trouble.cause in OWN_LIMITS else (providers,)
-        return Said(title, hint.format(limit=trouble.detail), "", links)
+        own = trouble.cause in OWN_LIMITS
+        return Said(title, hint.format(limit=trouble.detail), "", () if own else (providers,))
     provider = web.parts().providers.get(turn.provider)
     words = explain(trouble.fault, provider_name(turn.provider))
-    links = [providers]
+    links: list[Link] = [providers]
     if provider and trouble.fault.kind is Kind.NO_CREDIT and provider.billing_url:
         links.insert(0, Link(f"Billing at {provider.name}", provider.billing_url))
     return Said(words.title, words.hint, trouble.fault.message, tuple(links))
@@ -170,6 +170,13 @@ def turn_notices(turn: TurnView) -> list[str]:
     return [*said, finish] if finish else said
 
 
+def shown_plans(turn: TurnView) -> dict[str, PlanView]:
+    """The cards of a turn, by the call that proposed them. One to be approved is shown only once the turn waits: by
+    then all that was said before it is stored."""
+    waits = turn.state is TurnState.WAITING or not turn.live
+    return {plan.tool_use_id: plan for plan in turn.plans if plan.settled or waits}
+
+
 def turn_status(turn: TurnView) -> str:
     return stream.waiting_for(turn.state, None, turn.blocks, provider_name(turn.provider))
 
@@ -236,6 +243,7 @@ def for_templates() -> dict[str, Any]:
         "rich_text": rich_text,
         "turn_notices": turn_notices,
         "turn_status": turn_status,
+        "shown_plans": shown_plans,
         "explain_trouble": explain_trouble,
         "usage_words": usage_words,
         "detours": detours,
