@@ -15,7 +15,7 @@ from webapp.ads.platform import PlatformError, Trouble
 def told(
     code: int, subcode: int = 0, *, status: int = 400, headers: dict[str, str] | None = None, **more: Any
 ) -> Answer:
-    error = {"message": "(#%d) No." % code, "code": code, "fbtrace_id": "Trace1", **more}
+    error = {"message": f"(#{code}) No.", "code": code, "fbtrace_id": "Trace1", **more}
     body = {"error": error | ({"error_subcode": subcode} if subcode else {})}
     return Answer(status, headers or {}, json.dumps(body).encode())
 
