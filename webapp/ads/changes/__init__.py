@@ -25,7 +25,7 @@ from webapp.ads.changes.errand import abandoned
 from webapp.ads.changes.executing import carry_out
 from webapp.ads.changes.outcome import outcome
 from webapp.ads.changes.proposing import propose, undo
-from webapp.ads.changes.rows import history, of_turn, open_plans, plan
+from webapp.ads.changes.rows import history, of_campaign, of_turn, open_plans, plan
 from webapp.ads.plans import Click, Findings, Lapsed, Origin, Refused, Wanted
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "carry_out",
     "expire",
     "history",
+    "of_campaign",
     "of_turn",
     "open_plans",
     "outcome",

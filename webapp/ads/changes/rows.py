@@ -56,6 +56,13 @@ def history(scope: Scope, db: Session, *, before: datetime | None = None, limit:
     return views(db, _plans(*where).order_by(ChangePlan.created_at.desc(), ChangePlan.id).limit(limit))
 
 
+def of_campaign(scope: Scope, db: Session, campaign_id: uuid.UUID, *, limit: int = 10) -> list[PlanView]:
+    """Plans that are about the campaign (among others), in any state, the newest first."""
+    about = exists().where(ChangeItem.plan_id == ChangePlan.id, ChangeItem.campaign_id == campaign_id)
+    where = (ChangePlan.workspace_id == scope.workspace_id, about)
+    return views(db, _plans(*where).order_by(ChangePlan.created_at.desc(), ChangePlan.id).limit(limit))
+
+
 def first(db: Session, *where: ColumnElement[bool]) -> PlanView:
     """Raises the not-found UserError if there is none."""
     for view in views(db, _plans(*where).limit(1)):
