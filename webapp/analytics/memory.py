@@ -51,6 +51,10 @@ class Answers(Generic[T]):
             while len(self._kept) > self.most:
                 self._kept.popitem(last=False)
 
+    def clear(self) -> None:
+        with self._lock:
+            self._kept.clear()
+
 
 @dataclass
 class Gate:

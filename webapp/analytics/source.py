@@ -73,6 +73,11 @@ def run(
     return result
 
 
+def forget() -> None:
+    """What this process remembers."""
+    _answers.clear()
+
+
 def _key(workspace_id: uuid.UUID, engine: Engine, question: Question, stands: Standing) -> Hashable:
     """Everything that decides an answer: the version changes when a day was written, `today` at midnight."""
     values = tuple(sorted((name, str(value)) for name, value in question.values.items()))
