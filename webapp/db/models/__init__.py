@@ -1,4 +1,4 @@
-"""Every table, no behaviour: spine.py (people, workspaces, keys, chats), ads.py, store.py."""
+"""Every table, no behaviour: spine.py (people, workspaces, keys, chats), ads.py, store.py, usage.py."""
 
 from webapp.db.models.ads import AdAccount, AdAudit, AdDaily, Campaign, ChangeItem, ChangePlan, GuardRails
 from webapp.db.models.spine import (
@@ -21,6 +21,7 @@ from webapp.db.models.spine import (
     WorkspaceMember,
 )
 from webapp.db.models.store import Store, StoreOrder, Visit
+from webapp.db.models.usage import Budget, BudgetHold, ChatPolicy, Prefix, UsageEntry
 
 __all__ = [
     "AdAccount",
@@ -28,11 +29,14 @@ __all__ = [
     "AdDaily",
     "AuditEvent",
     "Base",
+    "Budget",
+    "BudgetHold",
     "ByokKey",
     "Campaign",
     "ChangeItem",
     "ChangePlan",
     "ChatMessage",
+    "ChatPolicy",
     "ChatSession",
     "ChatTurn",
     "Deployment",
@@ -40,10 +44,12 @@ __all__ = [
     "Invitation",
     "ModelChoice",
     "ModelList",
+    "Prefix",
     "Store",
     "StoreOrder",
     "Throttle",
     "TurnEventRow",
+    "UsageEntry",
     "User",
     "UserSession",
     "VaultKey",

@@ -190,6 +190,7 @@ class ByokKey(Base):
     status: Mapped[str] = mapped_column(String(8))
     fault: Mapped[dict[str, Any] | None]  # why it needs attention: a Fault as JSON
     fault_at: Mapped[datetime | None]
+    owner_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))  # a member's own key; None: the team's
     created_by: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[datetime] = now_column()
     last_used_at: Mapped[datetime | None]
@@ -203,7 +204,9 @@ class ByokKey(Base):
             "uq_byok_keys_active",
             "workspace_id",
             "provider",
+            "owner_id",
             unique=True,
+            postgresql_nulls_not_distinct=True,
             postgresql_where=text("status = 'active'"),
         ),
     )
@@ -244,6 +247,7 @@ class ChatSession(Base):
     title: Mapped[str] = mapped_column(String(120), server_default="")
     provider: Mapped[str] = mapped_column(String(24), server_default="")
     model: Mapped[str] = mapped_column(String(160), server_default="")
+    prefix_hash: Mapped[bytes | None] = mapped_column(ForeignKey("prefixes.hash"))  # that its requests begin with
     created_at: Mapped[datetime] = now_column()
     updated_at: Mapped[datetime] = now_column()
     deleted_at: Mapped[datetime | None]
