@@ -38,7 +38,7 @@ SQL = (
     "chat/picker.py",
     "chat/transcript.py",
     "db/",
-    "usage.py",
+    "usage/",
     "vault/",
 )
 CLOCKWORK = ("chat/runner.py", "chat/log.py", "chat/side_by_side.py", "llm/client.py", "accounts/passwords.py")
