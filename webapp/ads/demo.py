@@ -195,7 +195,7 @@ STORIES = (
     Story("maturing", "", (), "The newest three days are not complete: orders are dated back to their click, half of "
           "them come on its day, the rest within the next three.", since=2, until=0),
     Story("over_claim", "", (), "Meta claims 28 % and Google 18 % more revenue than the shop's last touch gives them."),
-    Story("black_friday", "", (), "On Black Friday a click sells 1.9 times as much."),
+    Story("black_friday", "", (), "On Black Friday a click sells 1.9 times as much as on the Fridays around it."),
 )
 # fmt: on
 

@@ -35,7 +35,7 @@ from webapp.ads.platform import Learning
 
 LAGS = (0.50, 0.24, 0.15, 0.11)  # share of a click's orders that come 0, 1, 2, 3 days after it
 WEEK = (0.97, 0.95, 0.96, 0.98, 1.0, 1.06, 1.08)  # Monday first; mean 1
-FRIDAY_AND_AFTER = (1.9, 1.6, 1.5, 1.7)  # Black Friday to Cyber Monday
+FRIDAY_AND_AFTER = (1.9, 1.6, 1.5, 1.7)  # Black Friday to Cyber Monday, times a usual such day
 JANUARY = 0.78
 OTHERS = ("organic", "email", "direct")  # who brings back the buyers that are taken
 CREATIVE = 56  # days until a creative is replaced
@@ -151,7 +151,7 @@ class AdWorld:
     def _runs(self, each: _Running, day: date) -> bool:
         """Also a lifetime budget that is used up stops its campaign."""
         campaign = each.campaign
-        if day < each.starts or (campaign.period == "lifetime" and each.spent >= campaign.budget):
+        if day < each.starts or (campaign.period == "lifetime" and each.spent > campaign.budget - 1):
             return False
         written = self._written(campaign.id, "status", day)
         if written is not None:
@@ -264,10 +264,9 @@ def pixel_broken(account: str, day: date, anchor: date) -> bool:
 def demand(day: date) -> float:
     """How readily a visitor buys on a day; 1 on average."""
     after = _after_black_friday(day)
-    if 0 <= after < len(FRIDAY_AND_AFTER):
-        return FRIDAY_AND_AFTER[after]
+    rush = FRIDAY_AND_AFTER[after] if 0 <= after < len(FRIDAY_AND_AFTER) else 1.0
     dip = JANUARY if day.month == 1 and day.day > 2 else 1.0
-    return WEEK[day.weekday()] * (1 + 0.12 * _winter(day)) * dip
+    return WEEK[day.weekday()] * (1 + 0.12 * _winter(day)) * rush * dip
 
 
 def costliness(day: date) -> float:
