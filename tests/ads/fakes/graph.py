@@ -208,8 +208,9 @@ class Graph(Fake):
 
 
 def _chosen(row: Row, asked: dict[str, str]) -> Row:
-    fields = asked.get("fields", "id").split(",")
-    return {name: value for name, value in row.items() if name == "id" or name in fields or "permission" in row}
+    """The fields asked for that have a value; ids and dates come unasked, and rights have no choice of fields."""
+    fields = {*asked.get("fields", "").split(","), "id", "date_start", "date_stop", "permission"}
+    return {name: value for name, value in row.items() if name in fields or "permission" in row}
 
 
 def _missing(id: str) -> Refused:

@@ -55,6 +55,7 @@ class Fake:
     """A platform. Its `answer` is the truth; `stumbles` come before it."""
 
     requests: list[Request] = field(default_factory=list)
+    replies: list[tuple[Request, Reply]] = field(default_factory=list)
     stumbles: list[Stumble] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)  # of every answer
 
@@ -66,6 +67,11 @@ class Fake:
 
     def reply(self, request: Request) -> Reply:
         self.requests.append(request)
+        reply = self._reply(request)
+        self.replies.append((request, reply))
+        return reply
+
+    def _reply(self, request: Request) -> Reply:
         for each in self.stumbles:
             if each.times and request.path.endswith(each.path) and each.method in ("", request.method):
                 each.times -= 1
