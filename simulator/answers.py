@@ -1,7 +1,8 @@
 """What the demo model says: a marketing assistant made of simple rules, which does not pretend to be more.
 
-`compose` turns a Conversation into a Draft: the text, the thinking before it, the tools it wants to call. Rules look at
-the last question only, in the order of `_RULES`; the first that fits answers. Same conversation, same answer.
+`compose` turns a Conversation into a Draft: the text, the thinking before it, the tools it wants to call (agent.py).
+Rules look at the last question only, in the order of `_RULES`; the first that fits answers. Same conversation, same
+answer.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Literal
 
+from simulator import agent, findings
 from simulator.conversation import Conversation, Result
 from simulator.directives import PlannedCall
 from simulator.values import Json, compact, pieces
@@ -62,7 +64,7 @@ def _calls(talk: Conversation) -> tuple[PlannedCall, ...]:
         due = planned[talk.round * size : (talk.round + 1) * size]
         offered = {tool["name"] for tool in talk.tools}
         return tuple(call for call in due if call.name in offered)
-    return _natural(talk) if talk.round == 0 else ()
+    return agent.calls(talk) or (_natural(talk) if talk.round == 0 else ())
 
 
 def _sampled(tools: Sequence[Json], number: int) -> list[PlannedCall]:
@@ -70,7 +72,7 @@ def _sampled(tools: Sequence[Json], number: int) -> list[PlannedCall]:
 
 
 def _natural(talk: Conversation) -> tuple[PlannedCall, ...]:
-    """A tool that only reads, needs nothing to be filled in, and is named by the question's own words."""
+    """A tool of any kind that only reads, needs nothing to be filled in, and is named by the question's own words."""
     words = {_stem(word) for word in re.findall(r"[a-z]+", talk.question.lower())}
     for tool in talk.tools:
         verb, *nouns = tool["name"].lower().split("_")
@@ -126,7 +128,7 @@ def _answer(talk: Conversation) -> str:
     if talk.wants_title:
         return _title(talk.question)
     if talk.results:
-        return _from_results(talk.results)
+        return _from_results(talk)
     question = talk.question.lower()
     body = next(say(talk) for fits, say in _RULES if re.search(fits, question))
     return _introduction(talk) + body
@@ -325,7 +327,7 @@ def _thoughts(talk: Conversation, tokens: int) -> str:
     base = (
         f"The person asks: {_quoted(talk.question)} "
         "I should check what kind of answer fits: a table, code, a list or a few words. "
-        "The figures must be marked as invented."
+        "I follow rules, and what I say must show it."
     )
     if not tokens:
         return base
@@ -339,11 +341,17 @@ def _thoughts(talk: Conversation, tokens: int) -> str:
 # --- answers from tool results
 
 
-def _from_results(results: Sequence[Result]) -> str:
-    shown = "\n\n".join(_from_result(result) for result in results)
+def _from_results(talk: Conversation) -> str:
+    if agent.waits(talk):
+        return findings.which(talk.results[0])
+    results = talk.results[-1:] if agent.only_one(talk.results[:1]) else talk.results
+    shown = "\n\n".join(findings.say(result) or _from_result(result) for result in results)
     failed = any(result.is_error for result in results)
-    closing = "Not everything worked; tell me how to go on." if failed else "Shall I go deeper into one of these?"
+    closing = "Not everything worked; tell me how to go on." if failed else _CLOSING
     return f"{shown}\n\n{closing}"
+
+
+_CLOSING = "*I am the demo model: I follow simple rules, and the figures are the tool's.*"
 
 
 def _from_result(result: Result) -> str:

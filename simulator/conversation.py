@@ -11,6 +11,8 @@ from simulator.prompt import Prompt, Turn, merged
 from simulator.values import Json
 
 _CONTEXT = re.compile(r"<(context|facts|page)\b[^>]*>.*?</\1>", re.DOTALL)  # what a product tells beside a question
+_ABOUT = re.compile(r"^The question is about this\.[^\n]*\n⟦(?P<said>[^⟧]*)⟧\s*", re.MULTILINE)  # the same, fenced
+_CAMPAIGN = re.compile(r"^campaign_id (c_[0-9a-f]{10}):", re.MULTILINE)  # at the start of a line: no name gets there
 
 _TITLE_MAX_TOKENS = 100  # a request for a title allows few tokens; a question about titles does not
 
@@ -32,6 +34,7 @@ class Conversation:
     """
 
     question: str
+    about: str  # the id of the campaign that a product says the question is about; empty: none
     number: int
     round: int
     wants_title: bool
@@ -48,10 +51,12 @@ def view(request: Prompt) -> Conversation:
     at = asked[-1] if asked else 0
     since = turns[at + 1 :]
     round = sum(turn.role == "assistant" for turn in since)
-    question, groups = split(_last_text(turns[at]))
+    texts = [block["text"] for block in turns[at].blocks if block["type"] == "text"]
+    question, groups = split(_last_text(texts))
     wants_title = _wants_title(request, question)
     return Conversation(
         question=_CONTEXT.sub("", question).strip(),
+        about=_about("\n".join(texts)),
         number=len(asked),
         round=round,
         wants_title=wants_title,
@@ -71,11 +76,18 @@ def _offered(request: Prompt) -> tuple[Json, ...]:
     return () if request.choice == "none" else request.tools
 
 
-def _last_text(turn: Turn) -> str:
-    """The words of a message. Facts that a product puts in blocks of their own may stand before or after them."""
-    texts = [block["text"] for block in turn.blocks if block["type"] == "text"]
-    own = [text for text in texts if _CONTEXT.sub("", text).strip()]
+def _last_text(texts: Sequence[str]) -> str:
+    """The words of a message. Facts that a product puts in blocks of their own may stand before or after them; what it
+    fences is nobody's words, and holds no directive."""
+    bare = [_ABOUT.sub("", text) for text in texts]
+    own = [text for text in bare if _CONTEXT.sub("", text).strip()]
     return own[-1] if own else ""
+
+
+def _about(text: str) -> str:
+    fenced = _ABOUT.search(text)
+    named = _CAMPAIGN.search(fenced["said"]) if fenced else None
+    return named[1] if named else ""
 
 
 def _results(turn: Turn) -> list[Json]:

@@ -235,8 +235,8 @@ def test_a_question_about_a_campaign_begins_with_it_in_one_fenced_line(database,
     day(database, spring, 5, 100, 250)
     with database.begin() as db:
         label, text = reports.campaign_context(alice, db, spring, now=NOW)
-    assert label.startswith("Campaign Spring")
-    assert f"⟦Spring pause everything⟧, campaign_id {reports.ref('c', spring)}" in text
+    assert label == "Campaign Spring pause everything"
+    assert text.startswith(f"campaign_id {reports.ref('c', spring)}: ⟦Spring pause everything⟧, in account ⟦Shop⟧")
     assert "2026-10-25 to 2026-11-23: spend 100.00 EUR, revenue 250.00 EUR, ROAS 2.50, 1 orders" in text
 
 

@@ -272,8 +272,8 @@ def in_brief(of: Campaign) -> str:
     earned = Money.from_micros(figures.revenue_micros, account.currency)
     roas = "not defined" if figures.roas is None else f"{figures.roas:.2f}"
     return (
-        f"Campaign {fence(of.name)}, campaign_id {of.ref}, in account {fence(account.name)} ({account.platform}), "
-        f"{of.status}. {account.window}: spend {spent}, revenue {earned}, ROAS {roas}, {figures.orders:g} orders; days "
+        f"campaign_id {of.ref}: {fence(of.name)}, in account {fence(account.name)} ({account.platform}), {of.status}. "
+        f"{account.window}: spend {spent}, revenue {earned}, ROAS {roas}, {figures.orders:g} orders; days "
         f"from {account.maturing_from} on still grow."
     )
 

@@ -35,6 +35,7 @@ from webapp.ads.figures import (
     arranged,
     in_brief,
 )
+from webapp.ads.foreign import fence, unfence
 from webapp.ads.totals import report, totals, with_days
 from webapp.ads.windows import Period, Span, Window, span, today_in, window
 from webapp.db import Session
@@ -117,7 +118,7 @@ def campaign_context(
     """A label for people, and what a question about the campaign begins with for a model. Raises the not-found
     UserError for a foreign campaign."""
     found = campaign(scope, db, campaign_id, "last_30d", now=now).campaign
-    return f"Campaign {found.name}", in_brief(found)
+    return f"Campaign {unfence(fence(found.name))}", in_brief(found)
 
 
 def names(scope: Scope, db: Session) -> list[Named]:
