@@ -28,7 +28,7 @@ from tests import people
 from tests.people import Browser
 from webapp.accounts import RIGHTS, Right, Role, a_role, browsers, invitations, members
 from webapp.config import Settings
-from webapp.db.models import ChangePlan, ChatMessage, ChatSession, ChatTurn, Invitation, UserSession
+from webapp.db.models import AdAccount, ChangePlan, ChatMessage, ChatSession, ChatTurn, Invitation, UserSession
 from webapp.llm.blocks import Text, block_to_json
 
 CANARY = "canary-3f9c"  # in every text of Acme's things: it may show up in no stranger's answer
@@ -154,6 +154,23 @@ def a_plan(whose: Whose) -> uuid.UUID:
     return row.id
 
 
+def an_ad_account(whose: Whose) -> uuid.UUID:
+    """Connected; its campaigns are of last night."""
+    row = AdAccount(
+        id=uuid.uuid4(),
+        workspace_id=whose.workspace_id,
+        platform="meta",
+        external_id=str(uuid.uuid4().int)[:16],
+        name=f"Acme ads {CANARY}",
+        currency="EUR",
+        timezone="Europe/Berlin",
+        created_by=whose.browser.user_id,
+        synced_at=datetime.now(UTC),
+    )
+    whose.insert(row)
+    return row.id
+
+
 MADE: dict[str, Callable[[Whose], object]] = {
     "workspace_id": lambda whose: whose.workspace_id,
     "user_id": lambda whose: whose.browser.user_id,
@@ -162,9 +179,10 @@ MADE: dict[str, Callable[[Whose], object]] = {
     "invitation_id": an_invitation,
     "token": a_used_token,
     "browser_id": a_browser,
+    "account_id": an_ad_account,
     "plan_id": a_plan,
 }
-SHARED = {"slug": "anthropic"}  # names that belong to nobody
+SHARED = {"slug": "anthropic", "platform": "meta"}  # names that belong to nobody
 PRIVATE = {"session_id", "turn_id", "browser_id"}  # not even the other owner's business
 
 

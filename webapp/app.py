@@ -22,12 +22,35 @@ from webapp.db import Database
 from webapp.errors import UserError, not_found
 from webapp.llm.client import Client
 from webapp.llm.providers import catalogue
-from webapp.pages import account, approvals, auth, chat, docs, members, providers, web, workspaces
+from webapp.pages import (
+    account,
+    ad_accounts,
+    approvals,
+    auth,
+    chat,
+    docs,
+    guard_rails,
+    members,
+    providers,
+    web,
+    workspaces,
+)
 from webapp.pages.web import Parts
 from webapp.secret import Redactor
 from webapp.vault.keyring import start_keyring
 
-BLUEPRINTS = (auth.bp, account.bp, workspaces.bp, members.bp, providers.bp, chat.bp, approvals.bp, docs.bp)
+BLUEPRINTS = (
+    auth.bp,
+    account.bp,
+    workspaces.bp,
+    members.bp,
+    providers.bp,
+    ad_accounts.bp,
+    guard_rails.bp,
+    chat.bp,
+    approvals.bp,
+    docs.bp,
+)
 
 
 # Connections for what may not wait for a page: leases, the turn log, the ends of turns.

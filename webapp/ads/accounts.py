@@ -225,7 +225,7 @@ def _keep(scope: Scope, db: Session, keyring: Keyring, grant: Grant, info: Accou
     row.sealed, row.vault_key_id = keyring.seal(grant.secret, Place.of(row)), keyring.key_id
     row.scopes, row.writable, row.token_expires_at = list(grant.scopes), grant.writable, grant.expires_at
     row.details = {**row.details, "through": info.through}
-    row.fault = None
+    row.fault, row.sync_state, row.sync_lease_until = None, "idle", None  # a sync on the old token writes no more
     db.flush()
     _record(scope, db, action, row)
     return row.id

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from webapp.accounts import Scope
 from webapp.ads import accounts, google, meta
 from webapp.ads.accounts import Grant
-from webapp.ads.google import AccessTokens, Google
+from webapp.ads.google import Google
+from webapp.ads.google_signin import AccessTokens, read_credentials
 from webapp.ads.local import LocalPlatform
 from webapp.ads.meta import Meta
 from webapp.ads.platform import AccountInfo, AdPlatform
@@ -69,11 +70,10 @@ class Opener:
         grant = Grant("meta", token, token, found.scopes, found.writable and not read_only, found.expires_at)
         return Seen(grant, tuple(meta.accounts(token, base_url=url, version=version, proxy=proxy)))
 
-    def test_google(
-        self, credentials: Secret, refresh_token: Secret, *, login_customer_id: str = "", read_only: bool = False
-    ) -> Seen:
-        """Sign in at Google and ask what there is. `credentials` is the JSON that google.py reads, `refresh_token` the
-        part of it that names it. Raises PlatformError."""
+    def test_google(self, credentials: Secret, *, login_customer_id: str = "", read_only: bool = False) -> Seen:
+        """Sign in at Google and ask what there is. `credentials` is the JSON that google_signin.py reads. Raises
+        PlatformError."""
+        token = read_credentials(credentials).refresh_token
         found = google.accounts(
             credentials,
             login_customer_id=login_customer_id,
@@ -82,7 +82,7 @@ class Opener:
             proxy=self.settings.outbound_proxy,
             tokens=self.tokens,
         )
-        return Seen(Grant("google", credentials, refresh_token, (GOOGLE_SCOPE,), not read_only), tuple(found))
+        return Seen(Grant("google", credentials, token, (GOOGLE_SCOPE,), not read_only), tuple(found))
 
     def _meta(self, token: Secret, external_id: str, currency: str, writable: bool) -> Meta:
         return Meta(

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from webapp.accounts import Right, Scope, a_role, browsers, enter, workspaces
+from webapp.ads import accounts as ad_accounts
 from webapp.errors import UserError
 from webapp.llm.providers import Provider
 from webapp.pages import auth, web
@@ -71,6 +72,7 @@ def delete(scope: Scope) -> ResponseReturnValue:
     try:
         with web.database().begin() as db:
             byok.revoke_all(scope, db)
+            ad_accounts.revoke_all(scope, db)
             workspaces.delete(scope, db, typed_name=web.typed("typed_name"))
             browsers.look_at(db, current_user.session_id, None)
     except UserError as refused:

@@ -4,8 +4,8 @@
       |           each step is one transaction
       '-- running, and its lease has not run out: somebody else does it
 
-The lease is the fence, too: each step first sets a new lease where the old one still is its own (`_Run.hold`), so that
-a process that was taken over, or an account that was disconnected meanwhile, writes nothing more. After each window
+The lease is the fence, too: each step first sets a new lease where the old one still is its own (`_hold`), so that a
+process that was taken over, or an account that was disconnected meanwhile, writes nothing more. After each window
 `data_through` says how far the figures reach, and whoever goes on, after a failure or a killed process, begins there.
 
 A window's days are replaced as a whole. Each step that changes what can be read raises the account's version.
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 FIRST = 90  # days that an account is read back the first time
 AGAIN = 7  # days read again each time, at least: platforms correct themselves
 WINDOW = 30  # days of a step
-LEASE = timedelta(minutes=5)
+LEASE = timedelta(minutes=10)
 RENEW = 60.0  # seconds of reading after which the lease is renewed
 STALE = timedelta(hours=1)  # for who opens a page
 EVERY = timedelta(hours=6)  # without anybody looking
@@ -120,56 +120,60 @@ class _Known:
 
 
 def run(database: Database, platforms: Platforms, scope: Scope, account_id: uuid.UUID) -> bool:
-    """Bring the account's copy up to yesterday; True if this call did. Takes its time: call it in the background.
-
-    False: somebody else is at it, it is gone, or it failed; then the account says why, in words for a person.
-    """
-    this = _Run(database, scope, account_id)
-    known = this.claim()
-    if known is None:
-        return False
-    with suppress(Lost):
-        try:
-            if known.platform == "demo":
-                this.let_time_pass()
-            else:
-                this.read(platforms.open(scope, account_id), known)
-            return True
-        except PlatformError as error:
-            this.fail(error, known.platform)
-        except UserError as error:
-            this.stop(f"{error.title}. {error.hint}", faults.RETRY_LATER)
-    return False
+    """Bring the account's copy up to yesterday; True if this call did. Takes its time: call it in the background."""
+    claimed = claim(database, scope, account_id)
+    return claimed is not None and claimed.run(platforms)
 
 
-class _Run:
+def claim(database: Database, scope: Scope, account_id: uuid.UUID) -> Claimed | None:
+    """The account, to be read by us. None: somebody else is at it, or it is gone, or not one that is read."""
+    free = or_(AdAccount.sync_state != "running", AdAccount.sync_lease_until < func.now())
+    begun = {"sync_state": "running", "sync_done": 0, "sync_total": 0, "sync_note": "Reading campaigns"}
+    found = (AdAccount.platform, AdAccount.timezone, AdAccount.data_through, AdAccount.maturing_days)
+    with database.begin() as db:
+        changed = _update(scope, account_id, free, AdAccount.platform.in_(LIVE))
+        changed = changed.values(sync_lease_until=_until(LEASE), **begun)
+        row = db.execute(changed.returning(AdAccount.sync_lease_until, *found)).one_or_none()
+    if row is None:
+        return None
+    lease, platform, timezone, through, maturing = row
+    return Claimed(database, scope, account_id, lease, _Known(platform, _today(timezone), through, maturing))
+
+
+class Claimed:
     """One process at one account. `_lease` is until when it holds the account, and the proof that it does."""
 
-    def __init__(self, database: Database, scope: Scope, account_id: uuid.UUID) -> None:
+    def __init__(
+        self, database: Database, scope: Scope, account_id: uuid.UUID, lease: datetime | None, known: _Known
+    ) -> None:
         self._database = database
         self._scope = scope
         self._id = account_id
-        self._lease: datetime | None = None
+        self._known = known
+        self._lease = lease
         self._renewed = time.monotonic()
 
-    def claim(self) -> _Known | None:
-        free = or_(AdAccount.sync_state != "running", AdAccount.sync_lease_until < func.now())
-        begun = {"sync_state": "running", "sync_done": 0, "sync_total": 0, "sync_note": "Reading campaigns"}
-        found = (AdAccount.platform, AdAccount.timezone, AdAccount.data_through, AdAccount.maturing_days)
-        with self._database.begin() as db:
-            changed = self._update(free, AdAccount.platform.in_(LIVE)).values(sync_lease_until=_until(LEASE), **begun)
-            row = db.execute(changed.returning(AdAccount.sync_lease_until, *found)).one_or_none()
-        if row is None:
-            return None
-        self._lease, platform, timezone, through, maturing = row
-        return _Known(platform, _today(timezone), through, maturing)
+    def run(self, platforms: Platforms) -> bool:
+        """True if it was read to the end. If not, the account says why in words for a person, unless it is lost."""
+        with suppress(Lost):
+            try:
+                if self._known.platform == "demo":
+                    self._let_time_pass()
+                else:
+                    self._read(platforms.open(self._scope, self._id))
+                return True
+            except PlatformError as error:
+                self._fail(error)
+            except UserError as error:
+                self._stop(f"{error.title}. {error.hint}", faults.RETRY_LATER)
+        return False
 
     @contextmanager
-    def hold(self, **columns: Any) -> Iterator[Session]:
+    def _hold(self, **columns: Any) -> Iterator[Session]:
         """A step: a transaction in which the account is ours, with these columns of its row set. Raises Lost."""
         mine = AdAccount.sync_state == "running", AdAccount.sync_lease_until == self._lease
         with self._database.begin() as db:
-            changed = self._update(*mine).values({"sync_lease_until": _until(LEASE), **columns})
+            changed = _update(self._scope, self._id, *mine).values({"sync_lease_until": _until(LEASE), **columns})
             held = db.execute(changed.returning(AdAccount.sync_lease_until)).one_or_none()
             if held is None:
                 log.info("the sync of ad account %s ends: it is no longer ours", self._id)
@@ -177,26 +181,26 @@ class _Run:
             yield db
         self._lease, self._renewed = held[0], time.monotonic()
 
-    def read(self, platform: AdPlatform, known: _Known) -> None:
+    def _read(self, platform: AdPlatform) -> None:
         """Raises PlatformError, Lost."""
-        windows = known.windows()
+        windows = self._known.windows()
         began = self._begin(sync_total=len(windows) + 1)
         states = platform.campaigns()
-        with self.hold(sync_done=1, version=AdAccount.version + 1) as db:
+        with self._hold(sync_done=1, version=AdAccount.version + 1) as db:
             rows.keep_campaigns(self._scope, db, self._id, states, began)
             rows.mark_deleted(self._scope, db, self._id, [state.external_id for state in states], began)
         for done, (first, last) in enumerate(windows, start=2):
             self._read_days(platform, first, last, done)
         self._finish()
 
-    def let_time_pass(self) -> None:
+    def _let_time_pass(self) -> None:
         """The demo is not read but made. Raises Lost."""
-        with self.hold(sync_total=1, sync_note="Making the days since") as db:
+        with self._hold(sync_total=1, sync_note="Making the days since") as db:
             catch_up(self._scope, db, _today)
         self._finish()
 
     def _finish(self) -> None:
-        with self.hold(synced_at=func.now(), fault=None, sync_state="idle", sync_note="", sync_lease_until=None):
+        with self._hold(synced_at=func.now(), fault=None, sync_state="idle", sync_note="", sync_lease_until=None):
             log.info("ad account %s is read", self._id)
 
     def _read_days(self, platform: AdPlatform, first: date, last: date, done: int) -> None:
@@ -204,7 +208,7 @@ class _Run:
         days = list(self._watched(platform.insights(first, last)))
         self._meet({day.campaign_id for day in days}, platform)
         through = func.greatest(func.coalesce(AdAccount.data_through, last), last)
-        with self.hold(sync_done=done, data_through=through, version=AdAccount.version + 1) as db:
+        with self._hold(sync_done=done, data_through=through, version=AdAccount.version + 1) as db:
             rows.replace_days(self._scope, db, self._id, first, last, days)
 
     def _meet(self, campaign_ids: set[str], platform: AdPlatform) -> None:
@@ -215,7 +219,7 @@ class _Run:
         for external_id in sorted(unknown):
             began = self._begin()
             state = told_of(platform, external_id)
-            with self.hold() as db:
+            with self._hold() as db:
                 rows.keep_campaigns(self._scope, db, self._id, [state], began)
 
     def _watched(self, days: Iterator[DailyInsight]) -> Iterator[DailyInsight]:
@@ -227,27 +231,28 @@ class _Run:
 
     def _begin(self, **columns: Any) -> datetime:
         """Something is about to be asked; the moment, by the database's clock."""
-        with self.hold(**columns) as db:
+        with self._hold(**columns) as db:
             moment: datetime = db.execute(select(func.clock_timestamp())).scalar_one()
         return moment
 
-    def fail(self, error: PlatformError, platform: str) -> None:
+    def _fail(self, error: PlatformError) -> None:
         seconds = faults.retry_in(error)
         log.info("the sync of ad account %s stopped: %s %s", self._id, error.trouble, error.code)
-        self.stop(faults.note(error, platform, seconds), seconds)
+        self._stop(faults.note(error, self._known.platform, seconds), seconds)
         with self._database.begin() as db:
             accounts.heed(self._scope, db, self._id, error)
 
-    def stop(self, note: str, seconds: float) -> None:
+    def _stop(self, note: str, seconds: float) -> None:
         """Say why, and when it may be tried again by itself. Raises Lost."""
         next_try = _until(timedelta(seconds=seconds))
-        with self.hold(sync_state="failed", sync_note=note[:NOTE], sync_lease_until=next_try):
+        with self._hold(sync_state="failed", sync_note=note[:NOTE], sync_lease_until=next_try):
             pass
 
-    def _update(self, *where: ColumnElement[bool]) -> Update:
-        ours = AdAccount.workspace_id == self._scope.workspace_id, AdAccount.id == self._id
-        changed = update(AdAccount).where(*ours, AdAccount.status == "active", *where)
-        return changed.execution_options(synchronize_session=False)
+
+def _update(scope: Scope, account_id: uuid.UUID, *where: ColumnElement[bool]) -> Update:
+    ours = AdAccount.workspace_id == scope.workspace_id, AdAccount.id == account_id
+    changed = update(AdAccount).where(*ours, AdAccount.status == "active", *where)
+    return changed.execution_options(synchronize_session=False)
 
 
 def told_of(platform: AdPlatform, external_id: str) -> CampaignState:
