@@ -129,7 +129,7 @@ def _of_budget(target: Target, around: Circumstances) -> Iterator[str]:
         yield where
         return
     if target.value_currency != target.currency:
-        yield f"The account's currency is {target.currency}, not {target.value_currency or 'unknown'}."
+        yield f"The account's currency is {target.currency}. The amount is in {target.value_currency or 'none'}."
         return
     before, after = target.state.budget_micros or 0, int(target.value)
     rails, name = around.rails, fence(target.state.name)
@@ -141,7 +141,7 @@ def _of_budget(target: Target, around: Circumstances) -> Iterator[str]:
         yield f"{name} has this budget already."
     if not around.undoing and target.change_pct > rails.budget_change_pct:
         yield (
-            f"From {_money(before, target.currency)} to {_money(after, target.currency)} is {target.change_pct:.0f} %. "
+            f"From {_money(before, target.currency)} to {_money(after, target.currency)} is {round(target.change_pct, 2):g} %. "
             f"The guard rails allow {rails.budget_change_pct} %."
         )
     if target.budgets_this_hour >= BUDGETS_AN_HOUR:
