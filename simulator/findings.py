@@ -16,8 +16,9 @@ _MARKS = re.compile(r"([\\`*_\[\]<>|~])")
 _SUMMED = ("spend", "revenue", "roas", "orders", "cpa", "ctr")
 _WANTED = (  # the columns of a table, as far as a result has them
     "name", "account", "adset", "date", "bucket", "segment", "channel", "step", "cohort", "status", "learning",
-    "verdict", "reason", "spend", "revenue", "attributed_revenue", "roas", "platform_roas", "orders", "sessions", "cpa", "needs",
-    "overall_rate", "step_rate", "cvr", "aov", "value", "expected", "z", "cumulative_ltv", "repeat_rate", "budget",
+    "verdict", "reason", "spend", "revenue", "attributed_revenue", "roas", "platform_roas", "orders", "sessions", "cpa",
+    "needs", "overall_rate", "step_rate", "cvr", "aov", "value", "expected", "z", "cumulative_ltv", "repeat_rate",
+    "budget",
 )  # fmt: skip
 _COLUMNS = 7
 _ENDS = {
