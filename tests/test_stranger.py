@@ -28,7 +28,16 @@ from tests import people
 from tests.people import Browser
 from webapp.accounts import RIGHTS, Right, Role, a_role, browsers, invitations, members
 from webapp.config import Settings
-from webapp.db.models import AdAccount, ChangePlan, ChatMessage, ChatSession, ChatTurn, Invitation, UserSession
+from webapp.db.models import (
+    AdAccount,
+    Campaign,
+    ChangePlan,
+    ChatMessage,
+    ChatSession,
+    ChatTurn,
+    Invitation,
+    UserSession,
+)
 from webapp.llm.blocks import Text, block_to_json
 
 CANARY = "canary-3f9c"  # in every text of Acme's things: it may show up in no stranger's answer
@@ -171,6 +180,20 @@ def an_ad_account(whose: Whose) -> uuid.UUID:
     return row.id
 
 
+def a_campaign(whose: Whose) -> uuid.UUID:
+    """In an ad account of its own."""
+    row = Campaign(
+        id=uuid.uuid4(),
+        workspace_id=whose.workspace_id,
+        account_id=an_ad_account(whose),
+        external_id="1",
+        name=f"Brand {CANARY}",
+        status="active",
+    )
+    whose.insert(row)
+    return row.id
+
+
 MADE: dict[str, Callable[[Whose], object]] = {
     "workspace_id": lambda whose: whose.workspace_id,
     "user_id": lambda whose: whose.browser.user_id,
@@ -180,6 +203,7 @@ MADE: dict[str, Callable[[Whose], object]] = {
     "token": a_used_token,
     "browser_id": a_browser,
     "account_id": an_ad_account,
+    "campaign_id": a_campaign,
     "plan_id": a_plan,
 }
 SHARED = {"slug": "anthropic", "platform": "meta"}  # names that belong to nobody

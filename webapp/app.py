@@ -27,6 +27,7 @@ from webapp.pages import (
     ad_accounts,
     approvals,
     auth,
+    campaigns,
     chat,
     docs,
     guard_rails,
@@ -49,6 +50,7 @@ BLUEPRINTS = (
     guard_rails.bp,
     chat.bp,
     approvals.bp,
+    campaigns.bp,
     docs.bp,
 )
 
