@@ -28,6 +28,7 @@ from webapp.pages import (
     approvals,
     auth,
     campaigns,
+    changes,
     chat,
     docs,
     guard_rails,
@@ -50,6 +51,7 @@ BLUEPRINTS = (
     guard_rails.bp,
     chat.bp,
     approvals.bp,
+    changes.bp,
     campaigns.bp,
     docs.bp,
 )

@@ -40,16 +40,14 @@ def of_turn(scope: Scope, db: Session, turn_id: uuid.UUID) -> list[PlanView]:
 
 
 def open_plans(scope: Scope, db: Session) -> list[PlanView]:
-    """Pending (and not expired) or being carried out, the oldest first."""
-    waiting = and_(ChangePlan.status == "pending", ChangePlan.expires_at > func.now())
-    where = (ChangePlan.workspace_id == scope.workspace_id, or_(waiting, ChangePlan.status == "approved"))
+    """Waiting for somebody or being carried out, the oldest first."""
+    where = (ChangePlan.workspace_id == scope.workspace_id, ChangePlan.status.in_(("pending", "approved")))
     return views(db, _plans(*where).order_by(ChangePlan.created_at, ChangePlan.id))
 
 
 def history(scope: Scope, db: Session, *, before: datetime | None = None, limit: int = 20) -> list[PlanView]:
     """Plans that nobody can decide any more, the newest first; `before` is the created_at of the last one seen."""
-    over = and_(ChangePlan.status == "pending", ChangePlan.expires_at <= func.now())
-    settled = or_(ChangePlan.status.not_in(("pending", "approved")), over)
+    settled = ChangePlan.status.not_in(("pending", "approved"))
     where = [ChangePlan.workspace_id == scope.workspace_id, settled]
     if before is not None:
         where.append(ChangePlan.created_at < before)
