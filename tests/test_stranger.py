@@ -53,6 +53,7 @@ PUBLIC = {
     "docs.index",
     "docs.byok",
     "docs.provider",
+    "docs.ads",
 }
 STREAM = "stream"  # a policy of its own: always 200 and one frame that ends it (reference/htmx.md §1.2, trap 3)
 

@@ -21,7 +21,6 @@ KEY_SHAPES = re.compile(
     r"(sk-ant-[A-Za-z0-9_-]{8,}|sk-or-[A-Za-z0-9_-]{8,}|sk-(?:proj|svcacct|admin)-[A-Za-z0-9_-]{8,}"
     r"|sk-[A-Za-z0-9]{16,}|xai-[A-Za-z0-9]{16,}|gsk_[A-Za-z0-9]{16,}|AIza[A-Za-z0-9_-]{16,}|AQ\.[A-Za-z0-9_-]{16,}"
     r"|\bEAA[A-Za-z0-9]{24,}|\b1//0[A-Za-z0-9_-]{20,}|\bGOCSPX-[A-Za-z0-9_-]{16,}|\bya29\.[A-Za-z0-9_-]{16,}"
-    r"|EAA[A-Za-z0-9]{16,}|ya29\.[A-Za-z0-9_-]{16,}|1//[A-Za-z0-9_-]{20,}|GOCSPX-[A-Za-z0-9_-]{16,}"
     r"|(?i:bearer)\s+[A-Za-z0-9._~+/-]{16,}=*)"
 )
 

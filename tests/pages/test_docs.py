@@ -14,9 +14,10 @@ from flask.testing import FlaskClient
 from werkzeug.exceptions import HTTPException
 
 from tests.people import Browser
+from webapp.ads import meta
 from webapp.llm.providers import GROQ, Provider, catalogue
 from webapp.llm.quirks import ChatQuirks
-from webapp.pages import facts, guides
+from webapp.pages import ad_facts, facts, guides
 from webapp.pages.guides import FOLDER, Guide
 from webapp.secret import Secret
 from webapp.vault import byok
@@ -24,6 +25,7 @@ from webapp.vault import byok
 ROOT = Path(__file__).resolve().parents[2]
 PROVIDERS = catalogue({})
 WRITTEN = sorted((FOLDER / "providers").glob("*.md"))
+OF_ADS = sorted((FOLDER / "ads").glob("*.md"))
 
 SECTIONS = (
     "Create a key",
@@ -33,6 +35,16 @@ SECTIONS = (
     "Models",
     "Caching",
     "Usage and billing",
+    "Known traps",
+    "When something fails",
+)
+AD_SECTIONS = (
+    "Get access",
+    "Connect and test",
+    "What is read",
+    "What can be changed",
+    "How figures are counted",
+    "Limits",
     "Known traps",
     "When something fails",
 )
@@ -60,9 +72,13 @@ def known(provider: Provider | None = None) -> dict[str, str]:
     return facts.of_all(PROVIDERS.values(), "Acme Chat") | (facts.of(provider) if provider else {})
 
 
+def known_to(path: Path) -> dict[str, str]:
+    return known() | ad_facts.of(path.stem) if path in OF_ADS else known(of(path))
+
+
 def guide(path: Path) -> Guide:
     name = path.relative_to(FOLDER).with_suffix("").as_posix()
-    return guides.read(name, known(of(path)), lambda target: f"/docs/{target}")
+    return guides.read(name, known_to(path), lambda target: f"/docs/{target}")
 
 
 def hosts(text: str) -> set[str]:
@@ -89,6 +105,14 @@ def test_a_setup_guide_has_every_section_in_order(path: Path) -> None:
     assert tuple(section.title for section in guide(path).sections) == SECTIONS
 
 
+@pytest.mark.parametrize("path", OF_ADS, ids=lambda path: path.stem)
+def test_a_guide_of_an_ad_platform_has_every_section_in_order(path: Path) -> None:
+    assert tuple(section.title for section in guide(path).sections) == AD_SECTIONS
+    assert [
+        section for section in re.split(r"^## .*$", path.read_text(), flags=re.MULTILINE) if not section.split()
+    ] == []
+
+
 @each_guide
 def test_every_section_of_a_guide_says_something(path: Path) -> None:
     for section in re.split(r"^## .*$", path.read_text(), flags=re.MULTILINE):
@@ -100,7 +124,7 @@ def test_a_guide_keeps_the_tone(path: Path) -> None:
     text = path.read_text()
     assert "!" not in text
     assert re.findall(r"[\U0001f300-\U0001faff]", text) == []
-    assert re.findall(r"\{\{|\}\}", guides.fill_in(text, known(of(path)))) == []
+    assert re.findall(r"\{\{|\}\}", guides.fill_in(text, known_to(path))) == []
 
 
 @pytest.mark.parametrize("wrong", ["No title.", "# Title\n\n## Section", "# Title\n\nText\n\n## A\n\nx\n\n## A\n\ny"])
@@ -193,7 +217,8 @@ def test_every_provider_that_takes_a_cache_key_is_named_in_the_guide() -> None:
 
 # --- pages ------------------------------------------------------------------------------------------------------
 
-PAGES = ("/docs", "/docs/byok", *(f"/docs/providers/{slug}" for slug in PROVIDERS))
+SETUP = [f"/docs/providers/{slug}" for slug in PROVIDERS]
+PAGES = ("/docs", "/docs/byok", *SETUP, "/docs/ads/meta", "/docs/ads/google")
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -249,6 +274,7 @@ def test_nobody_gets_a_guide_for_a_provider_that_is_not_here(anyone: FlaskClient
     assert anyone.get("/docs/providers/nobody").status_code == 404
     assert anyone.get("/docs/providers/demo").status_code == 404
     assert anyone.get("/docs/providers/..%2Fbyok").status_code == 404
+    assert anyone.get("/docs/ads/tiktok").status_code == 404
 
 
 def test_the_contents_name_every_section(anyone: FlaskClient) -> None:
@@ -276,7 +302,7 @@ def test_what_is_filled_in_cannot_bring_html() -> None:
 def test_alice_finds_the_guides_from_rail_and_cards(alice: Browser) -> None:
     page = alice.get("/settings/providers").text
     assert 'id="nav-docs" href="/docs"' in page
-    assert set(re.findall(r'href="(/docs/providers/\w+)"', page)) == set(PAGES[2:])
+    assert set(re.findall(r'href="(/docs/providers/\w+)"', page)) == set(SETUP)
     assert 'id="nav-docs" href="/docs" aria-current="page"' in alice.get("/docs").text
 
 
@@ -288,6 +314,19 @@ def test_the_numbers_in_the_guide_are_those_of_the_code() -> None:
     assert "20 in 10 minutes for each workspace" in text
     assert "at most 2 times" in text
     assert "kept for 60 minutes" in text
+
+
+def test_the_numbers_in_the_guides_of_ad_platforms_are_those_of_the_code() -> None:
+    texts = {path.stem: guides.fill_in(path.read_text(), known_to(path)) for path in OF_ADS}
+    for text in texts.values():
+        assert "the last 90 days" in text
+        assert "every 6 hours" in text
+        assert "Too much was asked in a short time" in text
+    assert "From 75 % on we wait" in texts["meta"]
+    assert "(`https://graph.facebook.com`, version `v26.0`)" in texts["meta"]
+    assert "`omni_purchase`, then `purchase`, then `offsite_conversion.fb_pixel_purchase`" in texts["meta"]
+    assert "`https://googleads.googleapis.com` (version `v26`)" in texts["google"]
+    assert f"windows of {meta.WINDOW} days" in texts["meta"]
 
 
 def test_a_card_shows_as_much_of_a_key_as_the_guide_says(alice: Browser) -> None:

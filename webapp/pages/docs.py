@@ -7,24 +7,30 @@ from dataclasses import dataclass
 from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 
+from webapp.ads.faults import NAMES
 from webapp.errors import not_found
 from webapp.llm.providers import Provider
-from webapp.pages import facts, guides, web
+from webapp.pages import ad_facts, facts, guides, web
 from webapp.pages.guides import Guide
 
 bp = Blueprint("docs", __name__)
 
 BYOK = "byok"
 OF_PROVIDERS = "providers/"  # beginning of the names of the setup guides
+OF_ADS = "ads/"
+AD_LOGOS = {"meta": "meta", "google": "google_ads"}  # the ad platforms that have a guide
 
 
 @dataclass(frozen=True)
 class Place:
-    """A guide in their order: byok first, then the providers as the catalogue has them."""
+    """A guide in their order: byok first, then the providers as the catalogue has them, then the ad platforms.
+    `connect` is where the thing is connected."""
 
     name: str
     title: str
     url: str
+    logo: str = ""
+    connect: str = ""
     provider: Provider | None = None
 
 
@@ -32,7 +38,9 @@ class Place:
 @web.public
 def index() -> ResponseReturnValue:
     first, *others = places()
-    return render_template("docs/index.html", first=first, guide=_read(first), others=others)
+    setup = [place for place in others if place.provider]
+    ads = [place for place in others if not place.provider]
+    return render_template("docs/index.html", first=first, guide=_read(first), setup=setup, ads=ads)
 
 
 @bp.get("/docs/byok")
@@ -47,8 +55,14 @@ def provider(slug: str) -> ResponseReturnValue:
     return _page(OF_PROVIDERS + slug)
 
 
+@bp.get("/docs/ads/<slug>")
+@web.public
+def ads(slug: str) -> ResponseReturnValue:
+    return _page(OF_ADS + slug)
+
+
 def _page(name: str) -> ResponseReturnValue:
-    """The guide between its neighbours. Raises the not-found UserError for one of no provider here."""
+    """The guide between its neighbours. Raises the not-found UserError for one that is not here."""
     row = places()
     at = next((n for n, place in enumerate(row) if place.name == name), None)
     if at is None:
@@ -60,12 +74,21 @@ def _page(name: str) -> ResponseReturnValue:
 
 def places() -> list[Place]:
     """Every guide of this installation."""
-    setup = [
-        Place(OF_PROVIDERS + provider.slug, provider.name, setup_url(provider), provider)
-        for provider in web.parts().providers.values()
-        if not provider.demo
-    ]
-    return [Place(BYOK, "Bring your own key", url_for("docs.byok")), *setup]
+    setup = [_of_provider(each) for each in web.parts().providers.values() if not each.demo]
+    ads = [_of_platform(platform) for platform in AD_LOGOS]
+    return [Place(BYOK, "Bring your own key", url_for("docs.byok")), *setup, *ads]
+
+
+def _of_provider(provider: Provider) -> Place:
+    connect = url_for("providers.index", _anchor=f"provider-{provider.slug}")
+    name = OF_PROVIDERS + provider.slug
+    return Place(name, provider.name, setup_url(provider), provider.logo, connect, provider)
+
+
+def _of_platform(platform: str) -> Place:
+    connect = url_for("ad_accounts.index", _anchor=f"platform-{platform}")
+    title = f"{NAMES[platform].removesuffix(' Ads')} Ads"
+    return Place(OF_ADS + platform, title, url_for("docs.ads", slug=platform), AD_LOGOS[platform], connect)
 
 
 def setup_url(provider: Provider) -> str:
@@ -76,10 +99,14 @@ def _read(place: Place) -> Guide:
     known = facts.of_all(web.parts().providers.values(), web.parts().settings.product_name)
     if place.provider:
         known |= facts.of(place.provider)
+    if place.name.startswith(OF_ADS):
+        known |= ad_facts.of(place.name.removeprefix(OF_ADS))
     return guides.read(place.name, known, _link_to)
 
 
 def _link_to(name: str) -> str:
     if name.startswith(OF_PROVIDERS):
         return url_for("docs.provider", slug=name.removeprefix(OF_PROVIDERS))
+    if name.startswith(OF_ADS):
+        return url_for("docs.ads", slug=name.removeprefix(OF_ADS))
     return url_for(f"docs.{name}")

@@ -25,7 +25,7 @@ from markdown_it.token import Token
 from webapp.pages.richtext import Html
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "guides"
-TARGET = re.compile(r"(providers/)?([a-z_]+)\.md")
+TARGET = re.compile(r"((?:providers|ads)/)?([a-z_]+)\.md")
 
 LinkTo = Callable[[str], str]  # the URL of a guide's name: "byok", "providers/anthropic"
 
