@@ -21,6 +21,7 @@ _WANTED = (  # the columns of a table, as far as a result has them
     "budget",
 )  # fmt: skip
 _COLUMNS = 7
+_WHOLE = ("JPY", "KRW", "HUF", "ISK", "CLP", "TWD", "VND")  # currencies that nobody writes cents of
 _ENDS = {
     "finished": "approved and carried out",
     "rejected": "rejected: nothing was changed",
@@ -139,7 +140,7 @@ def _shown(value: object, unit: str, currency: str) -> str:
         return _text(value)
     match unit:
         case "money":
-            return f"{value:,.2f} {currency}".strip()
+            return f"{value:,.{0 if currency in _WHOLE else 2}f} {currency}".strip()
         case "percent":
             return f"{value:.1%}"
         case "ratio":

@@ -129,12 +129,13 @@ def test_currencies_are_never_added(database, alice):
     euro, yen = account(database, alice), account(database, alice, currency="JPY", timezone="Asia/Tokyo")
     day(database, campaign(database, alice, euro, "Paris"), 5, 100, 300)
     day(database, campaign(database, alice, yen, "Osaka"), 5, 9000, 45000)
+    day(database, campaign(database, alice, euro, "Lyon"), 5, 1, 3)
     found = listing(database, alice)
     assert [(it.currency, it.report.figures.spend_micros) for it in found.totals] == [
-        ("EUR", 100 * EUR),
+        ("EUR", 101 * EUR),
         ("JPY", 9000 * EUR),
     ]
-    assert names(found) == ["Paris", "Osaka"]  # 9000 yen are not more than 100 euros; currencies stand together
+    assert names(found) == ["Paris", "Lyon", "Osaka"]  # 9000 yen are not more than 1 euro: currencies stand together
     with database.begin() as db:
         overview = reports.overview(alice, db, "last_30d", now=NOW)
     assert [(it.currency, it.report.figures.roas) for it in overview.totals] == [("EUR", 3), ("JPY", 5)]

@@ -7,6 +7,7 @@ currencies are never added: totals come one per currency.
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -279,12 +280,14 @@ def in_brief(of: Campaign) -> str:
 
 
 def arranged(rows: Iterable[Campaign], sort: SortKey, descending: bool) -> list[Campaign]:
-    """In order of `sort`: amounts within their currency, what is not defined last, ties by name."""
-    value = SORTS[sort]
+    """In order of `sort`: amounts within their currency (the one of most campaigns first), what is not defined last,
+    ties by name."""
+    value, rows = SORTS[sort], list(rows)
     by_name = sorted(rows, key=lambda row: (row.name.lower(), row.id))
     known = sorted((row for row in by_name if value(row) is not None), key=value, reverse=descending)
     if sort in AMOUNTS:
-        known.sort(key=lambda row: row.account.currency)
+        many = Counter(row.account.currency for row in rows)
+        known.sort(key=lambda row: (-many[row.account.currency], row.account.currency))
     return [*known, *(row for row in by_name if value(row) is None)]
 
 

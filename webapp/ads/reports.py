@@ -112,6 +112,13 @@ def overview(
     return Overview(reports, totals(reports))
 
 
+def accounts(
+    scope: Scope, db: Session, period: Period = "last_30d", *, now: datetime | None = None
+) -> tuple[Account, ...]:
+    """The connected accounts, by name, with the window as each sees it."""
+    return tuple(account for account, _ in _accounts(scope, db, period, now).values())
+
+
 def campaign_context(
     scope: Scope, db: Session, campaign_id: uuid.UUID, *, now: datetime | None = None
 ) -> tuple[str, str]:

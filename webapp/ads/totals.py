@@ -26,11 +26,12 @@ def with_days(of: Report, found: Mapping[date, Figures], its_span: Span) -> Repo
 
 
 def totals(reports: Iterable[tuple[Account, Report]]) -> tuple[CurrencyTotal, ...]:
-    """One per currency, the alphabet's order. Amounts of two currencies are never added."""
+    """One per currency, the one of most reports first. Amounts of two currencies are never added."""
     by_currency: dict[str, list[tuple[Account, Report]]] = defaultdict(list)
     for account, report in reports:
         by_currency[account.currency].append((account, report))
-    return tuple(_total(currency, by_currency[currency]) for currency in sorted(by_currency))
+    order = sorted(by_currency, key=lambda currency: (-len(by_currency[currency]), currency))
+    return tuple(_total(currency, by_currency[currency]) for currency in order)
 
 
 def _total(currency: str, of: Sequence[tuple[Account, Report]]) -> CurrencyTotal:

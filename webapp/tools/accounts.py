@@ -63,7 +63,7 @@ def _accounts(
 ) -> tuple[list[tuple[Account, Report]], tuple[CurrencyTotal, ...]]:
     with context.database.look() as db:
         found = reports.overview(context.scope, db, period)
-    wanted = targets.account_id(found, asked.get("account_id"))
+    wanted = targets.account_id([account for account, _ in found.accounts], asked.get("account_id"))
     platform = asked.get("platform")
     kept = [
         (account, report)

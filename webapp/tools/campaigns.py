@@ -128,7 +128,7 @@ def list_campaigns(context: ToolContext, call_id: str, given: Json) -> str:
 def _query(context: ToolContext, asked: dict[str, Any]) -> Query:
     period = targets.period(asked)
     with context.database.look() as db:
-        account_id = targets.account_id(reports.overview(context.scope, db, period), asked.get("account_id"))
+        account_id = targets.account_id(reports.accounts(context.scope, db), asked.get("account_id"))
     return Query(
         period=period,
         status=asked["status"],

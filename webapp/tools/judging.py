@@ -58,7 +58,7 @@ def judged(context: ToolContext, rule: Rule, platform: str | None, account: str 
     for each in _accounts(context, platform, account):
         on, its = _of_account(context, rule, each)
         verdicts += its
-        told.append({"account": each.name, "since": str(on.since), "until": str(on.until)})
+        told.append({"account": fence(each.name), "since": str(on.since), "until": str(on.until)})
         caveats += _caveats(each, on)
         if each.writable:
             writable.update(it.campaign_id for it in its)
@@ -68,11 +68,11 @@ def judged(context: ToolContext, rule: Rule, platform: str | None, account: str 
 
 def _accounts(context: ToolContext, platform: str | None, given: str | None) -> Sequence[Account]:
     with context.database.look() as db:
-        overview = reports.overview(context.scope, db, "yesterday")
-    wanted = targets.account_id(overview, given)
+        accounts = reports.accounts(context.scope, db)
+    wanted = targets.account_id(accounts, given)
     found = [
         account
-        for account, _ in overview.accounts
+        for account in accounts
         if wanted in (None, account.id) and platform in (None, account.platform, account.network)
     ]
     if not found:

@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any
 
 from webapp.ads import reports
-from webapp.ads.figures import Account, Named, Overview
+from webapp.ads.figures import Account, Named
 from webapp.ads.foreign import fence
 from webapp.ads.reports import ref
 from webapp.ads.windows import LONGEST, PRESETS, Period, Preset, Window
@@ -88,9 +88,8 @@ def _near(given: str, known: Sequence[Named]) -> str:
     return "; near it: " + ", ".join(f"{it.ref} {fence(it.name)}" for it in found) if found else ""
 
 
-def account_id(overview: Overview, given: str | None) -> uuid.UUID | None:
+def account_id(accounts: Sequence[Account], given: str | None) -> uuid.UUID | None:
     """The id of the account that is meant; None means all. Raises ToolError."""
-    accounts = [account for account, _ in overview.accounts]
     if not accounts:
         raise ToolError(NO_ACCOUNT)
     if given is None or given.lower() == "all":
