@@ -163,11 +163,11 @@ class _Course:
 
     def of(self, key: str) -> Series:
         measure = BY_KEY[key]
-        return Series(measure.label, [measure.value(day.figures) for day in self.days])
+        return Series(measure.label, measures.course(measure, self.days, self.row.account.data_through))
 
     def beside_before(self, key: str) -> Series:
         measure = BY_KEY[key]
-        return replace(self.of(key), previous=[measure.value(day.figures) for day in self.before])
+        return replace(self.of(key), previous=measures.course(measure, self.before, None))
 
 
 @dataclass(frozen=True)

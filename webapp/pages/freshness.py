@@ -31,23 +31,23 @@ class Freshness:
 
 @dataclass(frozen=True)
 class Outlook:
-    """Of all accounts: how far the figures reach, and those accounts that there is something to say about."""
+    """Those accounts that there is something to say about."""
 
-    through: str
     said: tuple[Freshness, ...]
     running: bool
 
 
 def outlook(rows: Sequence[AccountRow], now: datetime | None = None) -> Outlook:
     each = [_of(row, now or datetime.now(UTC)) for row in rows]
-    through = _through(row.sync.through for row in rows)
     said = tuple(it for it in each if it.state != "fresh")
-    return Outlook(through, said, any(it.state == "running" for it in each))
+    return Outlook(said, any(it.state == "running" for it in each))
 
 
 def _through(days: Iterable[date | None]) -> str:
-    known = sorted(day for day in days if day)
-    return figures.days(known[0], known[-1]) if known else ""
+    """The newest day that all have; empty if one has none."""
+    known = list(days)
+    ends = [day for day in known if day]
+    return figures.day(min(ends), year=True) if ends and len(ends) == len(known) else ""
 
 
 def _of(row: AccountRow, now: datetime) -> Freshness:
@@ -83,6 +83,8 @@ def notes(accounts: Sequence[Account], compared: Sequence[Compared | None]) -> l
     if days is None:
         return ["This period has no whole day yet. Today is left out, because it is not over."]
     said = [f"{_span(days)}, in whole days of each account's own timezone. Today is left out."]
+    if through := _through(account.data_through for account in accounts):
+        said[0] += f" Figures reach to {through}."
     then = [it for it in compared if it]
     now, earlier = hull(it.window for it in then), hull(it.earlier for it in then)
     if now and earlier:

@@ -6,11 +6,12 @@ many days one window earlier.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
-from webapp.ads.figures import DEFINITIONS, AdSet, Campaign, Compared, Figures, Report
+from webapp.ads.figures import DEFINITIONS, AdSet, Campaign, Compared, Day, Figures, Report
 from webapp.ads.money import MICROS
 from webapp.pages import charts, figures
 from webapp.pages.charts import Spark
@@ -88,10 +89,15 @@ def _figure(measure: Measure, of: Figures, currency: str) -> Figure:
     return figures.number(measure.value(of), measure.unit, currency, why=measure.why)
 
 
+def course(measure: Measure, days: Sequence[Day], through: date | None) -> list[float | None]:
+    """A value a day. A day that has not been read yet (after `through`) is a gap, not a zero."""
+    return [None if through and day.day > through else measure.value(day.figures) for day in days]
+
+
 def trend(row: Campaign, measure: Measure) -> Spark:
     """A measure's course over the window's days."""
     days = row.report.days
-    values = [measure.value(day.figures) for day in days]
+    values = course(measure, days, row.account.data_through)
     maturing = sum(day.maturing for day in days) if measure.matures else 0
     return charts.spark(measure.label, values, measure.unit, currency=row.account.currency, maturing=maturing)
 
@@ -101,25 +107,33 @@ def trend(row: Campaign, measure: Measure) -> Spark:
 
 @dataclass(frozen=True)
 class Budget:
+    """`where`: a day or in all, and where it sits if not on the campaign."""
+
     figure: Figure
-    where: str = ""  # it sits
+    where: str = ""
 
 
 def budget(row: Campaign) -> Budget:
     currency = row.account.currency
-    per = {"daily": " a day", "lifetime": " in all"}.get(row.budget_period, "")
-    amount = None if row.budget_micros is None else figures.money(row.budget_micros, currency)
+    per = {"daily": "a day", "lifetime": "in all"}.get(row.budget_period, "")
+    known = None if row.budget_micros is None else figures.money(row.budget_micros, currency)
     match row.budget_level:
         case "adset":
-            figure = Figure(f"{amount}{per}") if amount else Figure(figures.DASH, "Each ad set has its own budget")
-            return Budget(figure, f"on {_counted(row.adset_count, 'ad set')}" if row.adset_count else "on its ad sets")
+            sets = f"on {_counted(row.adset_count, 'ad set')}" if row.adset_count else "on its ad sets"
+            return Budget(
+                known or _no_budget("Each ad set has a budget of its own"), _joined(per if known else "", sets)
+            )
         case "shared":
-            others = f"shared with {_counted(len(row.shared_with), 'campaign')}" if row.shared_with else "shared"
-            return Budget(Figure(f"{amount}{per}") if amount else _no_budget("It is not known how much"), others)
+            with_whom = f"shared with {len(row.shared_with)}" if row.shared_with else "shared"
+            return Budget(known or _no_budget("It is not known how much"), _joined(per if known else "", with_whom))
         case "none":
             return Budget(_no_budget("It has no budget of its own"))
         case _:
-            return Budget(Figure(f"{amount}{per}") if amount else _no_budget("The platform did not say"))
+            return Budget(known, per) if known else Budget(_no_budget("The platform did not say"))
+
+
+def _joined(*words: str) -> str:
+    return ", ".join(word for word in words if word)
 
 
 def adset_budget(row: AdSet, currency: str) -> Figure:
@@ -139,6 +153,7 @@ def _counted(count: int, noun: str) -> str:
 # --- states -----------------------------------------------------------------------------------------------------
 
 STATUS_TONES = {"active": "ok", "paused": "quiet", "archived": "quiet", "deleted": "quiet"}
+SAME = {"active": ("enabled", "eligible"), "archived": ("removed",)}  # a platform's own word for a status
 LEARNING_ENDS = 50  # conversions in a week, at Meta
 
 
@@ -147,6 +162,11 @@ class Learning:
     label: str
     tone: str
     means: str
+
+
+def why(row: Campaign) -> str:
+    """What the platform says beyond the status; empty where that is only another word for it."""
+    return "" if row.why in SAME.get(row.status, ()) else row.why
 
 
 def learning(state: str, events: int | None = None) -> Learning | None:
