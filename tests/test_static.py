@@ -245,6 +245,15 @@ def test_the_focus_ring_can_be_seen(theme: str) -> None:
     assert {ground: ratio for ground, ratio in measured.items() if ratio < 3} == {}
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_lines_of_a_chart_can_be_seen(theme: str) -> None:
+    colours = {name: pair[theme == "dark"] for name, pair in palette().items()}
+    series = [name for name in colours if re.fullmatch(r"chart-\d", name)]
+    assert len(series) == 6
+    measured = {f"{name} on {on}": contrast(colours[name], colours[on]) for name in series for on in SURFACES[:3]}
+    assert {pair: round(ratio, 2) for pair, ratio in measured.items() if ratio < 3} == {}
+
+
 def test_the_colour_arithmetic_agrees_with_known_values() -> None:
     white, black = linear_rgb(1, 0, 0), linear_rgb(0, 0, 0)
     assert contrast(white, black) == pytest.approx(21, abs=0.01)

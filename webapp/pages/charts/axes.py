@@ -14,6 +14,7 @@ from webapp.pages import figures
 from webapp.pages.figures import Unit
 
 STEPS = (1, 2, 2.5, 5, 10)
+FINEST: dict[Unit, float] = {"money": 0.01, "ratio": 0.01, "percent": 0.0001, "count": 1, "days": 1}
 DAY_STEPS = (1, 2, 3, 7, 14)
 MONTH_STEPS = (1, 2, 3, 6, 12)
 MOST_DAYS = 112  # more of them are marked by their months
@@ -54,13 +55,14 @@ def upright(values: Iterable[float], unit: Unit, currency: str = "", *, marks: i
 
 
 def _step(span: float, unit: Unit, marks: int) -> float:
-    """A round distance between marks; whole where the values are."""
+    """A round distance between marks that can be said in the unit's decimals."""
+    finest = FINEST[unit]
     if span <= 0:
-        return 1.0 if unit in ("count", "days", "money") else 0.01 if unit == "percent" else 0.5
-    rough = span / marks
+        return 100 * finest
+    rough = max(span / marks, finest)
     size = 10.0 ** floor(log10(rough))
-    step = next(size * each for each in STEPS if size * each >= rough * (1 - 1e-9))
-    return max(1.0, float(ceil(step))) if unit in ("count", "days") else step
+    steps = (size * each for each in STEPS if size * each >= rough * (1 - 1e-9))
+    return next(step for step in steps if abs(step / finest - round(step / finest)) < 1e-6)
 
 
 def along(days: Sequence[date], *, marks: int = 8) -> tuple[Tick, ...]:
