@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, get_args
@@ -50,13 +50,13 @@ Cells = tuple[Cell, ...]
 
 @dataclass(frozen=True)
 class Drawn:
-    """`facts` are the window, attribution and the like, as short sentences; `count` says how many rows are not here."""
+    """`sums` are the rows below the others: totals, and two periods compared. `facts` are the window, attribution and
+    the like, as short sentences; `count` says how many rows are not here."""
 
     title: str
     heads: tuple[Head, ...]
     rows: tuple[Cells, ...]
-    totals: Cells = ()
-    previous: Cells = ()
+    sums: tuple[Cells, ...] = ()
     facts: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
     count: str = ""
@@ -69,15 +69,15 @@ def drawn(content: str, id: str) -> Drawn | None:
     raw = _read(content)
     if raw is None:
         return None
-    heads = tuple(_head(column, raw) for column in raw["columns"])
-    keys = [str(column["key"]) for column in raw["columns"]]
+    columns = raw.get("columns", ())
+    heads = tuple(_head(column, raw) for column in columns)
+    keys = [str(column["key"]) for column in columns]
     rows = [row for row in raw["rows"] if isinstance(row, dict)]
     return Drawn(
-        title=str(raw.get("title", "")),
+        title=quoted(raw["title"]),
         heads=heads,
         rows=tuple(_cells(row, keys, heads, raw) for row in rows),
-        totals=_sums(raw.get("totals"), "Total", keys, heads, raw),
-        previous=_sums(raw.get("previous"), "Before", keys, heads, raw),
+        sums=tuple(_sums(raw, keys, heads)),
         facts=tuple(_facts(raw)),
         caveats=tuple(quoted(str(caveat)) for caveat in raw.get("caveats", ())),
         count=_count(len(rows), raw.get("rows_total")),
@@ -91,10 +91,11 @@ def _read(content: str) -> Json | None:
         raw = json.loads(content)
     except ValueError:
         return None
-    if not isinstance(raw, dict) or not isinstance(raw.get("rows"), list) or not isinstance(raw.get("columns"), list):
+    if not isinstance(raw, dict) or not isinstance(raw.get("rows"), list) or not isinstance(raw.get("title"), str):
         return None
-    whole = all(isinstance(column, dict) and "key" in column for column in raw["columns"])
-    return raw if whole and raw["columns"] else None
+    columns = raw.get("columns", [])
+    whole = isinstance(columns, list) and all(isinstance(column, dict) and "key" in column for column in columns)
+    return raw if whole else None
 
 
 def _head(column: Json, raw: Json) -> Head:
@@ -112,19 +113,36 @@ def _cells(row: Json, keys: Sequence[str], heads: Sequence[Head], raw: Json) -> 
 def _cell(value: object, unit: str, currency: str) -> Cell:
     if unit in NUMBERS and isinstance(value, (int, float)) and not isinstance(value, bool):
         return Cell(figures.spell(value, unit, currency), unit)
+    if isinstance(value, bool):
+        return Cell("yes" if value else "no", unit)
     if value is None:
         return Cell(figures.DASH, unit, "Not defined")
     return Cell(visible(unfence(str(value))), unit)
 
 
-def _sums(sums: object, name: str, keys: Sequence[str], heads: Sequence[Head], raw: Json) -> Cells:
-    """The row of totals; its first column says what it is. What has no total stays empty."""
-    if not isinstance(sums, dict) or not sums:
-        return ()
-    known = {key: value for key, value in sums.items() if key in keys}
-    cells = _cells(known, keys, heads, {**raw, **({"currency": sums["currency"]} if "currency" in sums else {})})
-    cells = tuple(cell if key in known else Cell("", cell.unit) for key, cell in zip(keys, cells, strict=True))
-    return cells if heads[0].number or cells[0].text else (Cell(name, "text"), *cells[1:])
+def _sums(raw: Json, keys: Sequence[str], heads: Sequence[Head]) -> Iterator[Cells]:
+    """The totals, and the sums of two periods with the change between them. The first column says which is which."""
+    changes = tuple(Head(head.label, "percent" if head.number else head.unit) for head in heads)
+    for name, label, units in (
+        ("totals", "Total", heads),
+        ("compared", "Compared", heads),
+        ("previous", "With", heads),
+        ("change", "Change", changes),
+    ):
+        sums = raw.get(name)
+        if heads and isinstance(sums, dict) and sums:
+            days = _days(sums.get("since"), sums.get("until"))
+            yield _sum({**raw, **sums}, f"{label} {days}".strip(), set(sums), keys, units)
+
+
+def _sum(row: Json, name: str, known: set[str], keys: Sequence[str], heads: Sequence[Head]) -> Cells:
+    """What has no sum stays empty."""
+    cells = _cells({key: row.get(key) for key in {*known, "currency"}}, keys, heads, row)
+    named = not heads[0].number
+    return tuple(
+        Cell(name, "text") if named and number == 0 else cell if key in known else Cell("", cell.unit)
+        for number, (key, cell) in enumerate(zip(keys, cells, strict=True))
+    )
 
 
 def _facts(raw: Json) -> list[str]:
