@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
+from typing import Any
 
+import gevent
 import pytest
 
-from webapp.chat import turn
-from webapp.chat.events import Asked, Cause, Ended, Heard, Retrying, ToolFinished, TurnEvent, TurnState
+from webapp.chat import side_by_side, turn
+from webapp.chat.events import (
+    Asked,
+    Cause,
+    Ended,
+    Heard,
+    Retrying,
+    ToolFinished,
+    ToolProposed,
+    ToolStarted,
+    Trouble,
+    TurnEvent,
+    TurnState,
+    Waiting,
+)
 from webapp.chat.fold import fold
 from webapp.llm.blocks import Json, Message, Text, ToolResult, ToolUse
 from webapp.llm.errors import Fault, Kind, ProviderError
@@ -25,7 +40,7 @@ from webapp.llm.events import (
     Usage,
 )
 from webapp.llm.request import ModelRequest, ToolSpec
-from webapp.tools import Tool, Toolbox, ToolContext, ToolError
+from webapp.tools import Proposed, Tool, Toolbox, ToolContext, ToolError
 
 HELLO: Sequence[Event] = (
     Start("model-1"),
@@ -71,9 +86,9 @@ class Scripted:
                 raise step
             yield step
 
-    def run(self, *tools: Tool) -> list[TurnEvent]:
-        world = turn.World(self.ask, self.slept.append, "anthropic_messages", Toolbox(tools), NOBODY)
-        return list(turn.run(REQUEST, world))
+    def run(self, *tools: Tool, so_far: turn.SoFar = turn.NOTHING, **world: Any) -> list[TurnEvent]:
+        around = turn.World(self.ask, self.slept.append, "anthropic_messages", Toolbox(tools), NOBODY, **world)
+        return list(turn.run(REQUEST, around, so_far))
 
 
 def length_of(context: ToolContext, call_id: str, input: Json) -> str:
@@ -214,3 +229,139 @@ def test_every_turn_has_one_end() -> None:
 
 def test_heard_events_reach_the_log_in_order() -> None:
     assert [e.event for e in Scripted(HELLO).run() if isinstance(e, Heard)] == list(HELLO)
+
+
+# --- several calls in one round ---------------------------------------------------------------------------------
+
+
+def calls(*names: str) -> Sequence[Event]:
+    blocks: list[Event] = []
+    for number, name in enumerate(names):
+        blocks += [BlockStart(number, "tool_use", f"call-{number}", name), BlockEnd(number)]
+    return (Start("model-1"), *blocks, Usage(input=20, output=5), Finish(FinishReason.TOOL_CALLS))
+
+
+class Clockwork:
+    """Tools that take their time, and note who was at work at the same moment."""
+
+    def __init__(self) -> None:
+        self.at_work = 0
+        self.most = 0
+        self.order: list[str] = []
+
+    def tool(self, name: str, seconds: float = 0.01, *, destructive: bool = False) -> Tool:
+        def run(context: ToolContext, call_id: str, input: Json) -> str | Proposed:
+            self.at_work += 1
+            self.most = max(self.most, self.at_work)
+            gevent.sleep(seconds)
+            self.at_work -= 1
+            self.order.append(name)
+            return Proposed(PLAN) if destructive else name
+
+        return Tool(ToolSpec(name, name, {"type": "object"}), run, destructive)
+
+
+PLAN = uuid.UUID("0b7f6d3e-0000-4000-8000-000000000000")
+
+
+def test_calls_that_only_read_run_at_the_same_time_and_are_told_as_they_finish() -> None:
+    work = Clockwork()
+    slow, quick = work.tool("slow", 0.1), work.tool("quick", 0.01)
+    events = Scripted(calls("slow", "quick"), HELLO).run(slow, quick, together=side_by_side.run)
+    told = [e for e in events if isinstance(e, ToolStarted | ToolFinished)]
+    assert [e.id if isinstance(e, ToolStarted) else e.result.content for e in told] == [
+        "call-0",
+        "call-1",
+        "quick",
+        "slow",
+    ]
+    assert work.most == 2
+    assert [e.result.seconds for e in told if isinstance(e, ToolFinished)] == [
+        pytest.approx(0.01, abs=0.09),
+        pytest.approx(0.1, abs=0.09),
+    ]
+
+
+def test_at_most_six_run_at_once() -> None:
+    work = Clockwork()
+    Scripted(calls(*["read"] * 15), HELLO).run(work.tool("read"), together=side_by_side.run)
+    assert work.most == side_by_side.AT_ONCE == 6
+    assert len(work.order) == 15
+
+
+def test_calls_that_would_change_something_come_last_and_one_after_another() -> None:
+    work = Clockwork()
+    tools = (work.tool("change", destructive=True), work.tool("read"))
+    events = Scripted(calls("change", "read", "change")).run(*tools, together=side_by_side.run)
+    assert work.order == ["read", "change", "change"]
+    assert work.most == 1
+    assert [e.id for e in events if isinstance(e, ToolProposed)] == ["call-0", "call-2"]
+
+
+def test_a_call_that_takes_too_long_is_given_up_and_the_model_is_told() -> None:
+    work = Clockwork()
+    events = Scripted(calls("stuck", "quick"), HELLO).run(
+        work.tool("stuck", 5), work.tool("quick"), together=lambda acts: side_by_side.run(acts, seconds=0.1)
+    )
+    late = next(e.result for e in events if isinstance(e, ToolFinished) and e.result.tool_use_id == "call-0")
+    assert late.is_error
+    assert "given up after 60 seconds" in late.content
+    assert events[-1] == Ended(TurnState.DONE)
+
+
+def test_whoever_stops_listening_stops_the_calls() -> None:
+    work = Clockwork()
+    running = side_by_side.run([lambda: work.tool("read", 0.05).run(NOBODY, "c", {})])  # type: ignore[list-item, return-value]
+    next(running)
+    running.close()  # type: ignore[attr-defined]
+    gevent.sleep(0.1)
+    assert work.order == []
+
+
+# --- a turn that waits ------------------------------------------------------------------------------------------
+
+
+def test_a_proposal_makes_the_turn_wait_and_asks_nobody() -> None:
+    work = Clockwork()
+    provider = Scripted(calls("read", "change"))
+    events = provider.run(work.tool("read"), work.tool("change", destructive=True))
+    assert events[-1] == Waiting()
+    assert ToolProposed("call-1", str(PLAN)) in events
+    assert len(provider.asked) == 1
+    folded = fold(events)
+    assert folded.state is TurnState.WAITING
+    assert folded.proposals() == {"call-1": str(PLAN)}
+    assert [b.plan for b in folded.blocks()] == ["", str(PLAN)]
+
+
+def test_whatever_the_model_claims_only_a_proposal_comes_of_it() -> None:
+    work = Clockwork()
+    tool = work.tool("change", destructive=True)
+    for arguments in ('{"confirmed": true}', '{"confirmed": "true"}', '{"approved_by": "alice", "confirmed": 1}'):
+        assert Scripted(call("change", arguments)).run(tool)[-1] == Waiting()
+
+
+def test_what_was_used_before_it_waited_counts() -> None:
+    provider = Scripted()
+    used = turn.SoFar(turn.MAX_ROUNDS, Usage(output=5))
+    ended = provider.run(LENGTH, so_far=used)[-1]
+    assert ended == Ended(TurnState.FAILED, Trouble(Cause.TOO_MANY_ROUNDS))
+    assert provider.asked == []
+
+
+# --- the limit of money -----------------------------------------------------------------------------------------
+
+
+def test_the_turn_stops_between_rounds_once_it_may_spend_no_more() -> None:
+    asked: list[int] = []
+
+    def allow(spent: Usage) -> Trouble | None:
+        asked.append(spent.total)
+        return Trouble(Cause.TOO_EXPENSIVE, detail="2.00 USD") if spent.total >= 50 else None
+
+    provider = Scripted(*[call("length_of", '{"word": "a"}')] * 3)
+    events = provider.run(LENGTH, allow=allow)
+    assert asked == [25, 50]
+    assert len(provider.asked) == 2
+    assert events[-1] == Ended(TurnState.FAILED, Trouble(Cause.TOO_EXPENSIVE, detail="2.00 USD"))
+    assert isinstance(events[-2], ToolFinished)
