@@ -125,7 +125,8 @@ def _rows(value: Json) -> str:
 
 def _chosen(value: Json) -> list[Json]:
     by_key = {column["key"]: column for column in value.get("columns") or []}
-    return [by_key[key] for key in _WANTED if key in by_key][:_COLUMNS]
+    known = [key for key in _WANTED if key in by_key and not (key == "account" and "name" in by_key)]
+    return [by_key[key] for key in known][:_COLUMNS]
 
 
 def _cell(row: Json, column: Json, value: Json) -> str:

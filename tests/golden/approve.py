@@ -1,6 +1,6 @@
 """The cached prefix of every chat surface as it was approved: system and tools, one file a surface.
 
-`python -m tests.golden.approve` writes what the code says now. A changed file is a cache that breaks for everybody, once:
+`python -m tests.golden.approve` writes what the code says now. A changed file breaks the cache for everybody, once:
 read the difference before you commit it.
 """
 
