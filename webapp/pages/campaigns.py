@@ -82,18 +82,23 @@ def show(scope: Scope, campaign_id: uuid.UUID) -> ResponseReturnValue:
         earlier = reports.campaign(scope, db, campaign_id, row.account.window.earlier()).campaign.report
         account = accounts.find(scope, db, row.account.id)
         plans = changes.of_campaign(scope, db, campaign_id)
-    return render_template(
-        "campaigns/campaign.html",
-        asked=asked,
-        row=row,
-        detail=detail,
-        days=row.account.window,
-        notes=freshness.notes([row.account], [row.report.compared]),
-        drawn=_charts(row, earlier),
-        done=_changes_of(campaign_id, plans),
-        manager=_manager(account, row),
-        **_words([account]),
-    ), (422 if asked.problem else 200)
+    page = make_response(
+        render_template(
+            "campaigns/campaign.html",
+            asked=asked,
+            row=row,
+            detail=detail,
+            days=row.account.window,
+            notes=freshness.notes([row.account], [row.report.compared]),
+            drawn=_charts(row, earlier),
+            done=_changes_of(campaign_id, plans),
+            manager=_manager(account, row),
+            **_words([account]),
+        ),
+        422 if asked.problem else 200,
+    )
+    page.headers["HX-Push-Url"] = asked.of_campaign(campaign_id)
+    return page
 
 
 def _words(connected: Sequence[AccountRow]) -> dict[str, Any]:

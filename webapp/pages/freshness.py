@@ -82,7 +82,8 @@ def notes(accounts: Sequence[Account], compared: Sequence[Compared | None]) -> l
     days = hull(account.window for account in accounts)
     if days is None:
         return ["This period has no whole day yet. Today is left out, because it is not over."]
-    said = [f"{_span(days)}, in whole days of each account's own timezone. Today is left out."]
+    whose = "the account's" if len(accounts) == 1 else "each account's"
+    said = [f"{_span(days)}, in whole days of {whose} own timezone. Today is left out."]
     if through := _through(account.data_through for account in accounts):
         said[0] += f" Figures reach to {through}."
     then = [it for it in compared if it]
