@@ -131,6 +131,13 @@ def test_a_page_says_that_there_is_more_and_how_to_get_it(alice):
     assert any("past the last" in caveat for caveat in alice.call("list_campaigns", offset=900)["caveats"])
 
 
+def test_a_result_leads_to_the_page_that_shows_the_same(alice):
+    found = alice.call("list_campaigns", platform="google", period="last_7d", query="Brand")
+    path, _, query = found["link"].partition("?")
+    assert path == "/campaigns"
+    assert {"period=custom", f"since={found['since']}", "platform=google", "q=Brand"} <= set(query.split("&"))
+
+
 def test_a_long_series_is_told_by_week_and_says_so(alice):
     google = alice.call("get_account_insights", platform="google", granularity="day", period="last_90d")
     assert len(google["rows"]) == 90

@@ -47,13 +47,14 @@ def get_account_insights(context: ToolContext, call_id: str, given: Json) -> str
     accounts, sums = _accounts(context, asked, targets.period(asked))
     heads = [account for account, _ in accounts]
     view = _by_account(accounts, sums) if asked["granularity"] == "total" else _by_time(sums, asked["granularity"])
+    beside = telling.about(heads)
     return to_text(
         Result(
             title="Ad accounts",
             **{**view, "caveats": (*view.get("caveats", ()), *telling.caveats(heads))},
             **telling.currency_totals(sums),
-            **telling.about(heads),
-            link="/campaigns",
+            **beside,
+            link=telling.link("/campaigns", beside, status="all", platform=asked.get("platform", "")),
         )
     )
 

@@ -106,6 +106,7 @@ def list_campaigns(context: ToolContext, call_id: str, given: Json) -> str:
         found = reports.campaigns(context.scope, db, query)
     if not found.accounts:
         raise ToolError(f"No connected ad account is of platform {asked['platform']}.")
+    beside = telling.about(found.accounts)
     return to_text(
         Result(
             title="Campaigns",
@@ -113,14 +114,14 @@ def list_campaigns(context: ToolContext, call_id: str, given: Json) -> str:
             rows=[telling.campaign(row) for row in found.rows],
             rows_total=found.total,
             **telling.currency_totals(found.totals),
-            **telling.about(found.accounts),
+            **beside,
             caveats=(
                 *_paging(query, found.total),
                 *telling.totals_said(found.totals),
                 *telling.caveats(found.accounts),
             ),
             chart={"kind": "bar", "x": "name", "y": ["spend", "revenue"]},
-            link="/campaigns",
+            link=telling.link("/campaigns", beside, **_filters(query)),
         )
     )
 
@@ -142,6 +143,12 @@ def _query(context: ToolContext, asked: dict[str, Any]) -> Query:
     )
 
 
+def _filters(query: Query) -> dict[str, str]:
+    """As the campaigns page names them."""
+    account = str(query.account_id or "")
+    return {"q": query.text, "status": query.status, "platform": query.platform, "account": account, "sort": query.sort}
+
+
 def _paging(query: Query, fitting: int) -> tuple[str, ...]:
     if query.offset >= fitting > 0:
         return (f"Only {fitting} campaigns fit; offset {query.offset} is past the last.",)
@@ -159,6 +166,7 @@ def get_campaign_insights(context: ToolContext, call_id: str, given: Json) -> st
     with context.database.look() as db:
         found = reports.campaign(context.scope, db, named.id, period)
     report, account = found.campaign.report, found.campaign.account
+    beside = telling.about([account])
     view, more = _rows(found, asked["granularity"])
     return to_text(
         Result(
@@ -166,9 +174,9 @@ def get_campaign_insights(context: ToolContext, call_id: str, given: Json) -> st
             **view,
             totals=telling.figures(report.figures),
             **telling.comparison(report.compared),
-            **telling.about([account]),
+            **beside,
             caveats=(_standing(telling.campaign(found.campaign)), *more, *telling.caveats([account])),
-            link=f"/campaigns/{named.id}",
+            link=telling.link(f"/campaigns/{named.id}", beside),
         )
     )
 

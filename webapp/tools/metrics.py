@@ -17,7 +17,7 @@ from webapp.llm.request import ToolSpec
 from webapp.tools import Tool, ToolContext, ToolError, arguments
 from webapp.tools.results import Column, Result, to_text
 
-LINK = "/analytics"
+LINK = "/dashboard/analytics"
 WINDOW = ("date_from", "date_to")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from webapp.ads.figures import DEFINITIONS, Account, Campaign, Compared, CurrencyTotal, Figures
 from webapp.ads.foreign import fence
@@ -121,6 +122,12 @@ def about(accounts: Sequence[Account]) -> dict[str, Any]:
         "maturing_from": str(min(growing)) if growing else "",
         "definitions": DEFINITIONS,
     }
+
+
+def link(path: str, beside: Mapping[str, Any], **more: str) -> str:
+    """A page of ours that shows the same days, and the same choice of campaigns."""
+    window = {"period": "custom", "since": beside["since"], "until": beside["until"]}
+    return f"{path}?{urlencode({**window, **{key: value for key, value in more.items() if value}})}"
 
 
 def caveats(accounts: Sequence[Account]) -> tuple[str, ...]:
