@@ -206,7 +206,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("campaign_id", "day", "adset_id", "ad_id", name=op.f("pk_ad_daily")),
     )
     op.create_index("ix_ad_daily_account_day", "ad_daily", ["account_id", "day"], unique=False)
-    op.create_index("ix_ad_daily_workspace_day", "ad_daily", ["workspace_id", "day"], unique=False)
+    op.create_index(
+        "ix_ad_daily_workspace_day",
+        "ad_daily",
+        ["workspace_id", "day"],
+        unique=False,
+        postgresql_include=["account_id", "spend_micros", "revenue_micros", "orders", "impressions", "clicks"],
+    )
     op.create_table(
         "change_plans",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -310,7 +316,13 @@ def upgrade() -> None:
     op.create_index(
         "ix_store_orders_visitor", "store_orders", ["workspace_id", "visitor_id", "ordered_at"], unique=False
     )
-    op.create_index("ix_store_orders_workspace_day", "store_orders", ["workspace_id", "day"], unique=False)
+    op.create_index(
+        "ix_store_orders_workspace_day",
+        "store_orders",
+        ["workspace_id", "day"],
+        unique=False,
+        postgresql_include=["currency", "gross_micros", "refund_micros", "is_first", "channel"],
+    )
     op.create_table(
         "visits",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -339,7 +351,13 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_visits_visitor", "visits", ["workspace_id", "visitor_id", "started_at"], unique=False)
-    op.create_index("ix_visits_workspace_day", "visits", ["workspace_id", "day"], unique=False)
+    op.create_index(
+        "ix_visits_workspace_day",
+        "visits",
+        ["workspace_id", "day"],
+        unique=False,
+        postgresql_include=["channel", "country", "device", "is_new", "viewed", "carted", "checkout", "purchased"],
+    )
     op.create_table(
         "change_items",
         sa.Column("id", sa.Uuid(), nullable=False),

@@ -132,7 +132,12 @@ class AdDaily(Base):
     orders: Mapped[float]  # conversions; Google counts parts of one
     revenue_micros: Mapped[int] = mapped_column(BigInteger)
     __table_args__ = (
-        Index("ix_ad_daily_workspace_day", "workspace_id", "day"),
+        Index(
+            "ix_ad_daily_workspace_day",
+            "workspace_id",
+            "day",
+            postgresql_include=["account_id", "spend_micros", "revenue_micros", "orders", "impressions", "clicks"],
+        ),
         Index("ix_ad_daily_account_day", "account_id", "day"),
     )
 

@@ -1,7 +1,8 @@
 """Tables of the shop's own truth: its orders, and what visitors did on the way to them. No behaviour.
 
 Analytics reads them beside ad_daily. Days are days in the store's timezone, money is micros of the store's currency.
-People are told apart by keyed hashes; no e-mail address, name or IP address is kept.
+People are told apart by keyed hashes; no e-mail address, name or IP address is kept. The indexes by day hold what
+the pipes add up (`include`), so that a workspace's month is read without its rows.
 
 `channel` says how somebody came: meta or google after a click on an ad there (as in ad_accounts.network, else its
 platform), so that spend and what came of it meet; otherwise organic, social, email, referral, direct, unknown.
@@ -59,7 +60,12 @@ class StoreOrder(Base):
     __table_args__ = (
         CheckConstraint("source in ('demo','shopify','collect')", name="source"),
         UniqueConstraint("workspace_id", "source", "external_id"),
-        Index("ix_store_orders_workspace_day", "workspace_id", "day"),
+        Index(
+            "ix_store_orders_workspace_day",
+            "workspace_id",
+            "day",
+            postgresql_include=["currency", "gross_micros", "refund_micros", "is_first", "channel"],
+        ),
         Index("ix_store_orders_visitor", "workspace_id", "visitor_id", "ordered_at"),
     )
 
@@ -88,6 +94,11 @@ class Visit(Base):
     __table_args__ = (
         CheckConstraint("source in ('demo','collect')", name="source"),
         UniqueConstraint("workspace_id", "source", "session_key"),
-        Index("ix_visits_workspace_day", "workspace_id", "day"),
+        Index(
+            "ix_visits_workspace_day",
+            "workspace_id",
+            "day",
+            postgresql_include=["channel", "country", "device", "is_new", "viewed", "carted", "checkout", "purchased"],
+        ),
         Index("ix_visits_visitor", "workspace_id", "visitor_id", "started_at"),
     )
