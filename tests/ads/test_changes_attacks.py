@@ -211,6 +211,16 @@ def test_a_row_that_was_edited_before_the_approval_is_not_carried_out_either(at,
     assert at.elsewhere.writes == []
 
 
+def test_a_click_on_a_plan_that_is_another_by_now_counts_for_nothing(at):
+    """Its hash was replaced, too: the click names the plan that was seen."""
+    plan = at.propose(at.wants("Summer"))
+    at.edit(ChangePlan, plan.id, plan_hash=b"0" * 32)
+    assert refused(at, plan) == 409
+    with pytest.raises(UserError, match="not the change you saw"):
+        at.reject(plan)
+    assert at.now(plan).status == "pending"
+
+
 def test_an_approval_that_is_only_a_column_in_the_database_counts_for_nothing(at):
     plan = at.propose(at.wants("Summer"))
     at.edit(ChangePlan, plan.id, status="approved", decided_by=at.alice.user_id, lease_until=datetime.now(UTC))
