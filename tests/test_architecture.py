@@ -36,6 +36,7 @@ SQL = (
     "chat/approvals.py",
     "chat/log.py",
     "chat/picker.py",
+    "chat/prefixes.py",
     "chat/transcript.py",
     "db/",
     "usage/",

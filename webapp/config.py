@@ -111,9 +111,9 @@ def _number(env: Mapping[str, str], name: str, default: int) -> int:
         raise SettingsError(f"{name} must be a whole number.")
     return int(value)
 
-    """A switch that is on unless it says "off". Any other word refuses to start: a misspelt "off" must not be "on"."""
+
 def _on(env: Mapping[str, str], name: str) -> bool:
-    """A switch that is on unless it says "off". Any other word refuses to start: a misspelt "off" must not mean "on"."""
+    """A switch that is on unless it says "off". Any other word refuses to start: a misspelt "off" is not "on"."""
     value = env.get(name, "") or "on"
     if value not in ("on", "off"):
         raise SettingsError(f"{name} must be on or off.")

@@ -141,7 +141,8 @@ def _of_budget(target: Target, around: Circumstances) -> Iterator[str]:
         yield f"{name} has this budget already."
     if not around.undoing and target.change_pct > rails.budget_change_pct:
         yield (
-            f"From {_money(before, target.currency)} to {_money(after, target.currency)} is {round(target.change_pct, 2):g} %. "
+            f"From {_money(before, target.currency)} to {_money(after, target.currency)} "
+            f"is {round(target.change_pct, 2):g} %. "
             f"The guard rails allow {rails.budget_change_pct} %."
         )
     if target.budgets_this_hour >= BUDGETS_AN_HOUR:

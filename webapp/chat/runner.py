@@ -27,7 +27,7 @@ from gevent.greenlet import Greenlet
 from webapp.accounts import Scope
 from webapp.ads import changes
 from webapp.ads.platform import Platforms
-from webapp.chat import approvals, picker, side_by_side, transcript, turn
+from webapp.chat import approvals, picker, prefixes, side_by_side, transcript, turn
 from webapp.chat.approvals import GoesOn
 from webapp.chat.events import Cause, Ended, Trouble, TurnEvent, TurnState
 from webapp.chat.fold import fold
@@ -45,6 +45,7 @@ from webapp.llm.providers import Provider, at
 from webapp.llm.request import ModelRequest
 from webapp.secret import Secret
 from webapp.tools import ToolContext
+from webapp.usage.policy import policy
 from webapp.vault import byok
 from webapp.vault.byok import KeyRef, KeyUnreadable
 from webapp.vault.keyring import Keyring
@@ -213,17 +214,20 @@ class Runner:
             secret = self._reveal(job, db)
             history = transcript.history(job.scope, db, job.ref.id)
             facts = picker.facts(db, job.key.id, job.model)
-        surface = SURFACES[job.surface]
+            surface = SURFACES[job.surface]
+            prefix = prefixes.of_session(db, job.ref.session_id, surface)
+            wanted = policy(job.scope, db)
         request = ModelRequest(
             model=job.model,
             messages=(*history.messages, *live.fold.messages()),
-            system=surface.instructions,
-            tools=surface.toolbox.specs(),
+            system=prefix.system,
+            tools=prefix.tools,
             max_output=min(MAX_OUTPUT, (facts and facts.max_output) or MAX_OUTPUT),
             thinking="adaptive" if facts and "adaptive" in facts.thinking else "",
             drop_thinking=history.drop_thinking or turn.THINKING_DROPPED in {n.kind for n in live.fold.notices},
             user_hash=user_hash(job.scope),
-            cache_key=workspace_hash(job.scope),
+            cache_key=cache_key(job.scope, prefix.hash),
+            cache_ttl=wanted.cache_ttl,
         )
         world = turn.World(
             ask=lambda asked: self._ask(job, asked, secret),
@@ -486,6 +490,6 @@ def user_hash(scope: Scope) -> str:
     return hashlib.sha256(b"user:" + scope.user_id.bytes).hexdigest()[:32]
 
 
-def workspace_hash(scope: Scope) -> str:
-    """An opaque id of the workspace, whose people share instructions and tools: calls that may meet the same cache."""
-    return hashlib.sha256(b"workspace:" + scope.workspace_id.bytes).hexdigest()[:32]
+def cache_key(scope: Scope, prefix: bytes) -> str:
+    """An opaque id of those whose calls may meet the same cache: one workspace, and one version of a prefix."""
+    return hashlib.sha256(b"workspace:" + scope.workspace_id.bytes + prefix).hexdigest()[:32]

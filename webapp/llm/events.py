@@ -99,6 +99,9 @@ def _sum(one: float | None, other: float | None) -> float | None:
     return other if one is None else one if other is None else one + other
 
 
+CACHE_MISS = "cache_miss"  # a Notice: why the provider read less from its cache than it could have
+
+
 @dataclass(frozen=True)
 class Notice:
     """Something a reader should know that is no error: kind is a word of ours, detail the provider's."""

@@ -33,6 +33,9 @@ class ModelRequest:
     drop_thinking: bool = False  # set after STALE_THINKING: replay without earlier reasoning
     user_hash: str = ""  # an opaque id of the asking person, for the provider's abuse control
     cache_key: str = ""  # an opaque id of those who share a prefix, so that their calls meet the same cache
+    cache_ttl: Literal["5m", "1h"] = "5m"  # how long system and tools are to be kept, where that can be chosen
+    follows: str | None = None  # the provider's id of the session's last answer, "" for none: it is asked why its cache
+    # was missed, where it says so; None asks nothing
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """Anthropic's Messages API, version 2026-10-21: our values to its requests, its answers to our events. Pure.
 
 The order of a request is the order of its cached prefix: tools, system, messages. Breakpoints stand on the last tool
-and on the system block (both the same for a whole workspace); an automatic one moves along with the conversation.
+and on the system block (both the same for a whole workspace, kept for five minutes or an hour); an automatic one, of
+five minutes, moves along with the conversation. That makes three of the four that a request may have, and the longer
+ones come first, as they must. With `follows` the answer says why the cache was missed (`diagnostics`).
 Sampling parameters are never sent: newer models refuse them, whatever their value.
 
 A stream is message_start, then blocks (start, deltas, stop), message_delta with the stop reason, message_stop; an error
@@ -31,6 +33,7 @@ from webapp.llm.dialects.answers import (
 )
 from webapp.llm.dialects.faults import fail, fault_in_stream
 from webapp.llm.events import (
+    CACHE_MISS,
     BlockEnd,
     BlockKind,
     BlockStart,
@@ -38,6 +41,7 @@ from webapp.llm.events import (
     Finish,
     FinishReason,
     Heartbeat,
+    Notice,
     Start,
     TextDelta,
     ThinkingDelta,
@@ -59,6 +63,7 @@ PAGE = 1000  # models a page of the list
 __all__ = ["NAME", "call", "check_call", "fail", "listen", "models_call", "read_check", "read_models"]
 
 _CACHED = {"type": "ephemeral"}
+_CACHED_LONG = {"type": "ephemeral", "ttl": "1h"}
 _NOT_IN_AN_ID = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -102,11 +107,14 @@ def _body(request: ModelRequest) -> dict[str, Any]:
         body["thinking"]["block_binding"] = {"prefix_mismatch_behavior": "drop_block"}
     if request.user_hash:
         body["metadata"] = {"user_id": request.user_hash}
+    if request.follows is not None:
+        body["diagnostics"] = {"previous_message_id": request.follows or None}
+    shared = _CACHED_LONG if request.cache_ttl == "1h" else _CACHED
     if request.tools:
         body["tools"] = [_tool(t) for t in request.tools]
-        body["tools"][-1]["cache_control"] = _CACHED
+        body["tools"][-1]["cache_control"] = shared
     if request.system:
-        body["system"] = [{"type": "text", "text": request.system, "cache_control": _CACHED}]
+        body["system"] = [{"type": "text", "text": request.system, "cache_control": shared}]
     messages = replayable(request.messages, NAME, drop_thinking=request.drop_thinking)
     body["messages"] = [_message(m) for m in messages]
     return body
@@ -262,6 +270,9 @@ class _Ear:
         self._started = True
         yield Start(text(message.get("model")), text(message.get("id")))
         yield self._count(message)
+        missed = text(obj(obj(message.get("diagnostics")).get("cache_miss_reason")).get("type"))
+        if missed:
+            yield Notice(CACHE_MISS, missed)
 
     def _open_block(self, index: object, block: dict[str, Any]) -> Iterator[Event]:
         self._need(self._started and isinstance(index, int) and index not in self._open, "A block began out of order.")
