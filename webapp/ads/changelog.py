@@ -95,10 +95,9 @@ def _entry(row: AdAudit, actor: str) -> Entry:
 
 def verify(scope: Scope, db: Session) -> int | None:
     """The seq of the first entry that does not follow from the one before it; None if the chain is whole."""
-    previous, seq = START, 0
+    previous = START
     query = select(AdAudit).where(AdAudit.workspace_id == scope.workspace_id).order_by(AdAudit.seq)
-    for row in db.scalars(query.execution_options(yield_per=500)):
-        seq += 1
+    for seq, row in enumerate(db.scalars(query.execution_options(yield_per=500)), start=1):
         if row.seq != seq or row.prev_hash != previous or row.hash != link(row):
             return seq
         previous = row.hash
