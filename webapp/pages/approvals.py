@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from contextlib import suppress
 
-from flask import Blueprint, current_app, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -104,6 +104,4 @@ def _place(scope: Scope, plan: PlanView) -> str:
         if plan.turn_id is not None:
             turn = transcript.turn(scope, db, plan.turn_id)
             return url_for("chat.show", session_id=turn.session_id) + f"#plan-{plan.id}"
-    if "changes.index" in current_app.view_functions:
-        return url_for("changes.index") + f"#plan-{plan.id}"
-    return url_for("approvals.card", plan_id=plan.id)
+    return url_for("changes.index") + f"#plan-{plan.id}"

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import current_app, url_for
+from flask import url_for
 from flask_login import current_user
 
-from webapp.accounts import Scope
+from webapp.accounts import Right, Scope
 from webapp.ads import changes, guards
 from webapp.ads.foreign import quoted
 from webapp.ads.money import MICROS
@@ -156,7 +156,7 @@ def _token(plan: PlanView) -> str:
 def _undo(plan: PlanView, scope: Scope | None) -> str:
     if scope is None or plan.undo_until is None or plan.undone_by is not None:
         return ""
-    return url_for("changes.undo", plan_id=plan.id) if "changes.undo" in current_app.view_functions else ""
+    return url_for("changes.undo", plan_id=plan.id) if scope.may(Right.CHAT) else ""
 
 
 def heading(plan: PlanView) -> str:
