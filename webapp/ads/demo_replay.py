@@ -1,8 +1,9 @@
 """Lets time pass in a workspace's demo: plays its world again from the first day, and stores what of it is new.
 
 An account's `details` keep what its data are a function of: "anchor", the day before the demo was made; "writes", what
-was changed since (purse, field, value, day); "shop", whether orders and visits are kept. New are the days since, and of
-the days before them the newest, whose orders and refunds were still coming in. Older days are never touched.
+was changed since (purse, field, value, day); "shop", whether orders and visits are kept; "visits_since", from which day
+on visits are. New are the days since, and of the days before them the newest, whose orders and refunds were still
+coming in. Older days are never touched.
 """
 
 from __future__ import annotations
@@ -17,12 +18,11 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import delete, func, select, update
 
 from webapp.accounts import Scope
-from webapp.ads.demo import ACCOUNTS, MATURING_DAYS, SHOP_CURRENCY, SHOP_TIMEZONE, VISIT_DAYS
+from webapp.ads.demo import ACCOUNTS, MATURING_DAYS, SHOP_CURRENCY, SHOP_TIMEZONE
 from webapp.ads.demo_days import AdDay, AdWorld, Write
 from webapp.ads.demo_shop import REFUND_DAYS, Order, Shop, Visit
 from webapp.db import Session
 from webapp.db.models import AdAccount, AdDaily, Campaign, Store, StoreOrder
-from webapp.db.models import Visit as VisitRow
 
 AD_COLUMNS = (
     "campaign_id", "day", "adset_id", "ad_id", "workspace_id", "account_id", "adset_name", "ad_name",
@@ -54,7 +54,7 @@ def kept(scope: Scope, db: Session) -> list[AdAccount]:
     return list({row.external_id: row for row in rows}.values())
 
 
-def catch_up(scope: Scope, db: Session, clock: Clock, *, visit_days: int = VISIT_DAYS) -> None:
+def catch_up(scope: Scope, db: Session, clock: Clock) -> None:
     """Bring the connected demo accounts and their shop to the day before the clock's, each in its timezone. It costs a
     query if they are there, and a second of work if they are not."""
     accounts = [row for row in kept(scope, db) if row.status == "active"]
@@ -62,7 +62,7 @@ def catch_up(scope: Scope, db: Session, clock: Clock, *, visit_days: int = VISIT
         return
     replay = _Replay(scope, db, accounts, clock)
     for day, ads in replay.world.days(replay.until):
-        replay.take(day, ads, visit_days)
+        replay.take(day, ads)
         time.sleep(0)  # the others of this process get their turn
     replay.store()
 
@@ -82,19 +82,20 @@ class _Replay:
         self._shop = Shop()
         self._shop_until = clock(SHOP_TIMEZONE) - DAY
         self._with_shop = any(row.details["shop"] for row in accounts)
-        self._visited = _visited(scope, db)
+        self._visits_since = date.fromisoformat(min(row.details["visits_since"] for row in accounts))
+        self._shop_through = _shop_through(scope, db)
         self._ads: list[Row] = []
         self._orders: list[Row] = []
         self.until = max(self._until.values())
         anchor = date.fromisoformat(min(row.details["anchor"] for row in accounts))
         self.world = AdWorld(anchor, [write for row in accounts for write in _writes(row)])
 
-    def take(self, day: date, ads: Sequence[AdDay], visit_days: int) -> None:
+    def take(self, day: date, ads: Sequence[AdDay]) -> None:
         self._ads += [self._ad_row(ad) for ad in ads if self._is_open(ad)]
         if not self._with_shop or day > self._shop_until:
             return
-        since = self._visited + DAY if self._visited else self._shop_until - timedelta(visit_days - 1)
-        orders, visits = self._shop.day(day, ads, with_visits=day >= since)
+        is_new = self._shop_through is None or day > self._shop_through
+        orders, visits = self._shop.day(day, ads, with_visits=is_new and day >= self._visits_since)
         if day >= self._orders_since:
             self._orders += [self._order_row(order) for order in orders]
         if visits:
@@ -122,7 +123,7 @@ class _Replay:
     @property
     def _orders_since(self) -> date:
         """From here on orders are new, or may have been refunded meanwhile."""
-        return self._visited - timedelta(REFUND_DAYS[1]) if self._visited else self.world.first
+        return self._shop_through - timedelta(REFUND_DAYS[1]) if self._shop_through else self.world.first
 
     def _is_open(self, ad: AdDay) -> bool:
         account = self._accounts.get(ad.campaign.account)
@@ -167,10 +168,10 @@ def _campaigns(db: Session, accounts: Sequence[AdAccount]) -> dict[str, Campaign
     return {row.external_id: row for row in rows}
 
 
-def _visited(scope: Scope, db: Session) -> date | None:
-    """The newest day with visits of the demo."""
-    ours = VisitRow.workspace_id == scope.workspace_id, VisitRow.source == "demo"
-    return db.scalar(select(func.max(VisitRow.day)).where(*ours))
+def _shop_through(scope: Scope, db: Session) -> date | None:
+    """The newest day with orders of the demo."""
+    ours = StoreOrder.workspace_id == scope.workspace_id, StoreOrder.source == "demo"
+    return db.scalar(select(func.max(StoreOrder.day)).where(*ours))
 
 
 def _writes(account: AdAccount) -> list[Write]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -48,13 +48,15 @@ def seed_demo(scope: Scope, db: Session, today: date, *, visit_days: int = VISIT
     known = {row.external_id: row for row in kept(scope, db)}
     anchor = min((row.details["anchor"] for row in known.values()), default=until.isoformat())
     with_shop = _open_shop(scope, db) or any(row.details["shop"] for row in known.values())
-    rows = [known.get(it.external_id) or _new_account(scope, it, anchor, with_shop and it.shop) for it in ACCOUNTS]
+    visits_since = str(until - timedelta(visit_days - 1))
+    details = {"anchor": anchor, "writes": [], "shop": with_shop, "visits_since": visits_since}
+    rows = [known.get(it.external_id) or _new_account(scope, it, details) for it in ACCOUNTS]
     for row in rows:
         row.status, row.revoked_at, row.revoked_by = "active", None, None
     db.add_all(rows)
     db.flush()
     _add_campaigns(scope, db, rows, date.fromisoformat(anchor))
-    catch_up(scope, db, lambda _: today, visit_days=visit_days)
+    catch_up(scope, db, lambda _: today)
     return tuple(row.id for row in rows)
 
 
@@ -67,7 +69,7 @@ def allow_changes(scope: Scope, db: Session) -> None:
 # --- accounts, campaigns, the shop ------------------------------------------------------------------------------
 
 
-def _new_account(scope: Scope, account: DemoAccount, anchor: str, with_shop: bool) -> AdAccount:
+def _new_account(scope: Scope, account: DemoAccount, details: Mapping[str, Any]) -> AdAccount:
     return AdAccount(
         id=uuid.uuid4(),
         workspace_id=scope.workspace_id,
@@ -79,7 +81,7 @@ def _new_account(scope: Scope, account: DemoAccount, anchor: str, with_shop: boo
         timezone=account.timezone,
         writable=True,
         maturing_days=MATURING_DAYS,
-        details={"anchor": anchor, "writes": [], "shop": with_shop},
+        details={**details, "shop": details["shop"] and account.shop},
         created_by=scope.user_id,
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, assert_never
 
 from sqlalchemy import select, update
@@ -87,7 +87,8 @@ class LocalPlatform:
 
     def _up_to_date(self, db: Session) -> AdAccount:
         account = self._account(db)
-        if account.platform == "demo":
+        yesterday = self._today(account.timezone) - timedelta(1)
+        if account.platform == "demo" and not (account.data_through and account.data_through >= yesterday):
             catch_up(self._scope, db, self._today)
         return account
 
