@@ -195,6 +195,13 @@ def test_one_that_a_rule_picked_is_held_to_all_of_them():
     assert "less than 24 hours" in objections(one, picked)
 
 
+def test_what_is_learning_by_now_is_not_paused_by_a_rule_and_a_person_is_told():
+    one = target(state={"learning": "learning"})
+    assert "no rule may judge it yet" in objections(one, around(by_name=False))
+    assert objections(one) == ""
+    assert "may start it anew" in " ".join(checks.cautions(one, around(), brake=True))
+
+
 def test_a_rename_needs_to_know_nothing_else():
     assert objections(target("name", "Spring", state={"learning": "unknown", "budget_level": "unknown"})) == ""
 

@@ -10,7 +10,8 @@ that keeps somebody from stopping a campaign would cost more than it guards.
                     4 changes an hour
     more spend      all active budgets of the currency together at most `workspace_cap`
     several pauses  at most `max_campaigns`, at most `max_spend_share_pct` of the last 7 days' spend
-    all but names   learning and budget level are known; no change of ours within `cooldown_hours`
+    all but names   learning and budget level are known; no change of ours within `cooldown_hours`; what a rule picked
+                    is not in its learning phase
     to be typed     more than 10 items, a budget beyond ±50 %, more spend moved per day than `step_up`
 
 An undo restores what somebody had: neither percentage nor cooldown nor an unknown learning phase holds it back.
@@ -175,6 +176,8 @@ def _of_unknowns(target: Target, around: Circumstances) -> Iterator[str]:
     name = fence(target.state.name)
     if target.state.learning == "unknown" and not around.undoing:
         yield f"Whether {name} is in its learning phase is not known."
+    if target.state.learning == "learning" and not around.by_name:
+        yield f"{name} is in its learning phase: no rule may judge it yet."
     if target.state.budget_level in ("unknown", "none"):
         yield f"Where the budget of {name} sits is not known."
     if target.value == "active" and target.per_day_micros is None:
@@ -243,7 +246,7 @@ def cautions(target: Target, around: Circumstances, *, brake: bool) -> list[str]
     if brake and (share := spend_share([target], around)) > around.rails.max_spend_share_pct:
         found.append(f"{name} made {share:.0f} % of the last 7 days' spend in {target.currency}.")
     if state.learning == "learning" and target.field != "name":
-        found.append(f"{name} is in its learning phase: this starts it anew.")
+        found.append(f"{name} is in its learning phase: this may start it anew.")
     if target.field == "status" and target.value == "active":
         found.append(f"Activating {name} may start its learning phase anew.")
     if target.field == "daily_budget" and state.shared_with:
