@@ -49,7 +49,7 @@ def seed_demo(scope: Scope, db: Session, today: date, *, visit_days: int = VISIT
     anchor = min((row.details["anchor"] for row in known.values()), default=until.isoformat())
     with_shop = _open_shop(scope, db) or any(row.details["shop"] for row in known.values())
     visits_since = str(until - timedelta(visit_days - 1))
-    details = {"anchor": anchor, "writes": [], "shop": with_shop, "visits_since": visits_since}
+    details: dict[str, Any] = {"anchor": anchor, "writes": [], "shop": with_shop, "visits_since": visits_since}
     rows = [known.get(it.external_id) or _new_account(scope, it, details) for it in ACCOUNTS]
     for row in rows:
         row.status, row.revoked_at, row.revoked_by = "active", None, None
