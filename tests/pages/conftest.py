@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
@@ -10,7 +10,11 @@ from flask.testing import FlaskClient
 
 from tests import people
 from tests.people import Browser
+from webapp.chat import picker
 from webapp.config import Settings
+from webapp.llm.models import RemoteModel
+from webapp.secret import Secret
+from webapp.vault import byok
 
 
 @pytest.fixture
@@ -41,3 +45,17 @@ def bob(app: Flask, alice: Browser) -> Browser:
 def charlie(app: Flask) -> Browser:
     """A stranger to Acme, owner of Charlie's Cameras."""
     return people.newcomer(app, "Charlie", owns="Charlie's Cameras")
+
+
+@pytest.fixture
+def connect() -> Callable[[Browser], None]:
+    """Gives somebody's workspace an Anthropic key with one model."""
+
+    def give(person: Browser) -> None:
+        secret = Secret("sk-ant-api03-" + "x" * 40)
+        with person.database.begin() as db:
+            key_id = byok.connect(person.scope, db, person.parts.keyring, "anthropic", secret, "")
+            models = [RemoteModel("claude-sonnet-5-5", "Claude Sonnet 5.5", "sonnet")]
+            picker.keep_list(person.scope, db, key_id, "anthropic", models)
+
+    return give
