@@ -46,6 +46,7 @@ class SessionRow:
     updated_at: datetime
     total_tokens: int = 0
     live: bool = False
+    surface: str = "chat"
 
     @property
     def choice(self) -> tuple[str, str]:
@@ -106,16 +107,17 @@ class Asking:
     key_id: uuid.UUID | None
     key_label: str
     context: Context | None = None
+    surface: str = "chat"  # of the session, if this one makes it
 
 
 # --- sessions -----------------------------------------------------------------------------------------------------
 
 
-def sessions(scope: Scope, db: Session, *, limit: int = 1000) -> list[SessionRow]:
-    """The author's sessions in this workspace, last used first."""
+def sessions(scope: Scope, db: Session, surface: str = "chat", *, limit: int = 1000) -> list[SessionRow]:
+    """The author's sessions of a surface in this workspace, last used first."""
     query = (
         select(ChatSession, _tokens(), _has_live_turn())
-        .where(*_mine(scope))
+        .where(*_mine(scope), ChatSession.surface == surface)
         .order_by(ChatSession.updated_at.desc())
         .limit(limit)
     )
@@ -175,7 +177,7 @@ def _has_live_turn() -> ColumnElement[bool]:
 
 
 def _session_row(row: ChatSession, tokens: int, live: bool) -> SessionRow:
-    return SessionRow(row.id, row.title, row.provider, row.model, row.updated_at, tokens, live)
+    return SessionRow(row.id, row.title, row.provider, row.model, row.updated_at, tokens, live, row.surface)
 
 
 # --- asking -------------------------------------------------------------------------------------------------------
@@ -198,7 +200,7 @@ def open_turn(
         raise UserError("Nothing was sent", "Type a message first.", status=422)
     if len(question) > MAX_QUESTION:
         raise UserError("The message is too long", f"It may have {MAX_QUESTION:,} characters.", status=422)
-    place = _new_session(scope, db, question) if session_id is None else session(scope, db, session_id).id
+    place = session(scope, db, session_id).id if session_id else _new_session(scope, db, asking.surface, question)
     turn = _new_turn(scope, db, place, asking, owner)
     said = (asking.context, Text(question)) if asking.context else (Text(question),)
     db.add(_message(turn, 0, Message("user", said)))
@@ -224,9 +226,13 @@ def _asked_before(scope: Scope, db: Session, request_id: uuid.UUID) -> TurnRef |
     return TurnRef(row.id, row.session_id, row.owner, row.epoch) if row else None
 
 
-def _new_session(scope: Scope, db: Session, question: str) -> uuid.UUID:
+def _new_session(scope: Scope, db: Session, surface: str, question: str) -> uuid.UUID:
     made = ChatSession(
-        id=uuid.uuid4(), workspace_id=scope.workspace_id, user_id=scope.user_id, title=title_from(question)
+        id=uuid.uuid4(),
+        workspace_id=scope.workspace_id,
+        user_id=scope.user_id,
+        surface=surface,
+        title=title_from(question),
     )
     db.add(made)
     db.flush()

@@ -13,31 +13,17 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from webapp.accounts import Right, Scope, browsers, enter
-from webapp.ads import reports
 from webapp.ads.plans import PlanView
 from webapp.chat import picker, transcript
 from webapp.chat.picker import Group, Pick
 from webapp.chat.runner import Job
 from webapp.chat.transcript import Asking, SessionRow, Standing
 from webapp.db import UNAVAILABLE
-from webapp.errors import Link, UserError, not_found
-from webapp.llm.blocks import Context
-from webapp.pages import cards, frames, results, stream, web, words
+from webapp.errors import Link, UserError
+from webapp.pages import cards, conversation, frames, results, stream, web, words
 from webapp.vault import byok
 
 bp = Blueprint("chat", __name__)
-
-FEWEST_MODELS = 8  # rows that every provider gets
-SHOWN_MODELS = 60  # rows of the picker; typing narrows the rest
-
-SHOWN_SESSIONS = 50  # rows of the side list, until one asks for all
-
-SUGGESTIONS = (
-    ("bar-chart", "Explain ROAS, MER and CPA in a short table, with when to use which."),
-    ("megaphone", "Write three headlines for a summer sale of running shoes, under 30 characters each."),
-    ("search", "Which questions should I ask before raising a campaign's budget by 30 %?"),
-    ("wrench", "Write a SQL query for weekly spend and revenue by channel."),
-)
 
 
 # --- pages ------------------------------------------------------------------------------------------------------
@@ -56,64 +42,10 @@ def show(scope: Scope, session_id: uuid.UUID) -> ResponseReturnValue:
 
 
 def _page(scope: Scope, session_id: uuid.UUID | None, *, error: str = "", status: int = 200) -> ResponseReturnValue:
-    with web.database().look() as db:
-        session = transcript.session(scope, db, session_id) if session_id else None
-        turns = transcript.turns(scope, db, session.id) if session else []
-        context = _around(scope, db, session)
-    if _fetch_missing(scope, context["groups"]):
-        with web.database().look() as db:
-            context = _around(scope, db, session)
-    _refresh_stale(scope, context["groups"])
-    live = next((t.id for t in turns if t.live), None)
-    draft = request.form.get("text", "") if error else request.args.get("draft", "")
-    page = render_template(
-        "chat/index.html", turns=turns, live_turn=live, error=error, draft=draft, suggestions=SUGGESTIONS, **context
-    )
-    return page, status
-
-
-def _around(scope: Scope, db: Any, session: SessionRow | None) -> dict[str, Any]:
-    """What stands around the transcript: the side list, the picker, whether one can write."""
-    groups = picker.groups(scope, db, web.parts().providers)
-    provider, model = picker.wanted(scope, db, *(session.choice if session else ()))
-    pick = picker.current(scope, db, groups, provider, model)
-    rows = transcript.sessions(scope, db)
-    return {
-        "session": session,
-        "session_id": session.id if session else None,
-        "days": words.groupby_day(rows if "all" in request.args else rows[:SHOWN_SESSIONS]),
-        "older": 0 if "all" in request.args else len(rows[SHOWN_SESSIONS:]),
-        "groups": _shortened(groups),
-        "more": _left_out(groups),
-        "pick": pick,
-        "gone": model if groups and not pick else "",
-        "ready": bool(groups) and scope.may(Right.CHAT),
-        "renaming": None,
-    }
-
-
-def _shortened(groups: Sequence[Group]) -> list[Group]:
-    """What fits: each provider gets its share, so that one with hundreds of models hides no other."""
-    share = max(FEWEST_MODELS, SHOWN_MODELS // max(1, len(groups)))
-    return [replace(group, picks=group.picks[:share]) for group in groups]
-
-
-def _left_out(groups: Sequence[Group]) -> int:
-    return sum(len(g.picks) for g in groups) - sum(len(g.picks) for g in _shortened(groups))
-
-
-def _fetch_missing(scope: Scope, groups: Iterable[Group]) -> bool:
-    """A key that was connected a moment ago may have no list yet: the first page waits for it, once. True if it did."""
-    missing = [group for group in groups if group.stale and not group.picks]
-    for group in missing:
-        web.parts().runner.fetch_models(scope, group.key)
-    return bool(missing)
-
-
-def _refresh_stale(scope: Scope, groups: Iterable[Group]) -> None:
-    for group in groups:
-        if group.stale:
-            web.parts().runner.refresh_models(scope, group.key)
+    shown = conversation.whole(scope, session_id)
+    if error:
+        shown["draft"] = request.form.get("text", "")
+    return render_template("chat/index.html", error=error, **shown), status
 
 
 # --- asking -----------------------------------------------------------------------------------------------------
@@ -129,17 +61,9 @@ def send(scope: Scope) -> ResponseReturnValue:
         raise UserError("The server is restarting", "Nothing was sent. Try again in a few seconds.", status=503)
     try:
         with web.database().begin() as db:
-            pick = _pick(scope, db, session_id)
-            asking = Asking(
-                request_id=_uuid_field("request_id") or uuid.uuid4(),
-                text=request.form.get("text", "").replace("\r\n", "\n"),
-                provider=pick.provider.slug,
-                model=pick.model.id,
-                model_name=pick.model.name,
-                key_id=pick.key.id,
-                key_label=pick.key.label,
-                context=_context(scope, db),
-            )
+            session = transcript.session(scope, db, session_id) if session_id else None
+            pick = _pick(scope, db, session)
+            asking = _asking(scope, db, session, pick)
             ref, fresh = transcript.open_turn(scope, db, session_id, asking, runner.owner)
             picker.choose(scope, db, pick)
     except UserError as error:
@@ -147,7 +71,7 @@ def send(scope: Scope) -> ResponseReturnValue:
             raise
         return _page(scope, session_id, error=f"{error.title}. {error.hint}", status=error.status)
     if fresh:
-        runner.submit(Job(scope, ref, pick.provider, pick.model.id, pick.key))
+        runner.submit(Job(scope, ref, pick.provider, pick.model.id, pick.key, asking.surface))
     to = url_for("chat.show", session_id=ref.session_id)
     if not web.is_htmx():
         return redirect(f"{to}#turn-{ref.id}", code=303)
@@ -156,7 +80,22 @@ def send(scope: Scope) -> ResponseReturnValue:
     return _sent(scope, ref.id, to, first=session_id is None)
 
 
-def _pick(scope: Scope, db: Any, session_id: uuid.UUID | None) -> Pick:
+def _asking(scope: Scope, db: Any, session: SessionRow | None, pick: Pick) -> Asking:
+    about = conversation.about(scope, db)
+    return Asking(
+        request_id=_uuid_field("request_id") or uuid.uuid4(),
+        text=request.form.get("text", "").replace("\r\n", "\n"),
+        provider=pick.provider.slug,
+        model=pick.model.id,
+        model_name=pick.model.name,
+        key_id=pick.key.id,
+        key_label=pick.key.label,
+        context=about.context if about else None,
+        surface=session.surface if session else conversation.surface(),
+    )
+
+
+def _pick(scope: Scope, db: Any, session: SessionRow | None) -> Pick:
     """The model of the form, else of the session, else of the workspace. Raises UserError without a connected key."""
     groups = picker.groups(scope, db, web.parts().providers)
     if not groups:
@@ -169,7 +108,6 @@ def _pick(scope: Scope, db: Any, session_id: uuid.UUID | None) -> Pick:
     named = request.form.get("model", "")
     if named:
         return picker.must_find(groups, named)
-    session = transcript.session(scope, db, session_id) if session_id else None
     found = picker.current(scope, db, groups, *(session.choice if session else ()))
     if found is None:
         raise UserError(
@@ -179,17 +117,6 @@ def _pick(scope: Scope, db: Any, session_id: uuid.UUID | None) -> Pick:
             status=409,
         )
     return found
-
-
-def _context(scope: Scope, db: Any) -> Context | None:
-    """What the question is about: the form names it (`campaign:<id>`), the server looks it up. Raises UserError for
-    what is not there, or not theirs."""
-    kind, _, value = request.form.get("context", "").partition(":")
-    if not kind:
-        return None
-    if kind != "campaign":
-        raise not_found()
-    return Context(*reports.campaign_context(scope, db, web.uuid_or_404(value)))
 
 
 def _sent(scope: Scope, turn_id: uuid.UUID, to: str, *, first: bool) -> ResponseReturnValue:
@@ -241,10 +168,10 @@ def rename(scope: Scope, session_id: uuid.UUID) -> ResponseReturnValue:
 def _renamed(scope: Scope, session_id: uuid.UUID, *, renaming: uuid.UUID | None, shown: bool) -> ResponseReturnValue:
     with web.database().look() as db:
         row = transcript.session(scope, db, session_id)
-        context = _around(scope, db, row)
+        context = conversation.around(scope, db, row)
     context["renaming"] = renaming
     if not web.is_htmx():
-        return render_template("chat/index.html", turns=[], live_turn=None, suggestions=SUGGESTIONS, **context)
+        return render_template("chat/index.html", turns=[], live_turn=None, **context)
     context["session"] = row if shown else None
     fragment = render_template("chat/_session.html", row=row, **context)
     if shown and renaming is None:
@@ -276,8 +203,8 @@ def models(scope: Scope) -> ResponseReturnValue:
         groups = picker.groups(scope, db, web.parts().providers)
         pick = picker.find(groups, *request.args.get("model", "").partition(":")[::2])
     found = [replace(g, picks=tuple(p for p in g.picks if _holds(p, typed))) for g in groups]
-    more = _left_out(found)
-    return render_template("chat/_models.html", groups=_shortened(found), pick=pick, more=more)
+    more = conversation.left_out(found)
+    return render_template("chat/_models.html", groups=conversation.shortened(found), pick=pick, more=more)
 
 
 def is_listed(groups: Sequence[Group], pick: Pick) -> bool:
