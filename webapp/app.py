@@ -15,6 +15,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from webapp import cli
 from webapp.ads import sync
 from webapp.ads.opener import Opener
+from webapp.analytics import tinybird
 from webapp.chat.log import TurnLog
 from webapp.chat.runner import Runner, owner_name
 from webapp.config import Settings
@@ -104,6 +105,7 @@ def assemble(settings: Settings) -> Parts:
     keeping = Database(settings.database_url, pool_size=KEEPING)
     log = TurnLog(keeping, owner_name())
     platforms = Opener(database, keyring, settings)
+    engine = tinybird.engine(settings)
     runner = Runner(
         database,
         keeping,
@@ -114,9 +116,10 @@ def assemble(settings: Settings) -> Parts:
         platforms,
         settings.turn_timeout,
         settings.turn_max_usd,
+        engine,
     )
     runner.every(SYNC_LOOKS, partial(sync.run_due, database, platforms))
-    return Parts(settings, database, providers_here, keyring, client, log, platforms, runner)
+    return Parts(settings, database, providers_here, keyring, client, log, platforms, runner, engine)
 
 
 def start_logging(level: str) -> None:

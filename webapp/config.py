@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from webapp.llm.addresses import AddressRefused, Host, named_hosts
 from webapp.llm.providers import DEMO, PROVIDERS
@@ -32,6 +33,9 @@ class Settings:
     meta_graph_version: str = ""
     google_ads_url: str = ""
     google_token_url: str = ""
+    tinybird_host: str = ""  # where the pipes are asked; empty: our own database
+    tinybird_token: Secret | None = None  # the admin token that signs; it is never sent
+    tinybird_workspace_id: str = ""
     ads_writes: bool = True  # the operator's switch: off, nothing is changed in any ad account
     self_hosted_hosts: frozenset[Host] = frozenset()  # that people's own servers may be at, beside public https ones
     secure_cookies: bool = True
@@ -63,6 +67,7 @@ class Settings:
             meta_graph_version=env.get("META_GRAPH_VERSION", ""),
             google_ads_url=env.get("GOOGLE_ADS_URL", ""),
             google_token_url=env.get("GOOGLE_TOKEN_URL", ""),
+            **_tinybird(env),
             ads_writes=_on(env, "ADS_WRITES"),
             self_hosted_hosts=_named_hosts(env.get("SELF_HOSTED_HOSTS", "")),
             secure_cookies=env.get("INSECURE_COOKIES", "") != "1",
@@ -92,6 +97,20 @@ def _encryption_key(env: Mapping[str, str], name: str) -> Secret:
     if len(value) < WEAK_KEY or len(set(value)) < 10:
         raise SettingsError(f"{name} is too weak. Set it to 32 random bytes: openssl rand -base64 32.")
     return Secret(value)
+
+
+def _tinybird(env: Mapping[str, str]) -> dict[str, Any]:
+    """All three or none: half of them would be another engine than the operator thinks."""
+    names = ("TINYBIRD_HOST", "TINYBIRD_TOKEN", "TINYBIRD_WORKSPACE_ID")
+    host, token, workspace = (env.get(name, "") for name in names)
+    missing = [name for name in names if not env.get(name)]
+    if len(missing) == len(names):
+        return {}
+    if missing:
+        raise SettingsError(f"{missing[0]} is not set. Set {', '.join(names)}, or none of them.")
+    if not host.startswith(("https://", "http://")):
+        raise SettingsError("TINYBIRD_HOST must be a URL, as in https://api.tinybird.co.")
+    return {"tinybird_host": host, "tinybird_token": Secret(token), "tinybird_workspace_id": workspace}
 
 
 def _named_hosts(text: str) -> frozenset[Host]:

@@ -24,10 +24,20 @@ from webapp.analytics.answers import PipeRefused
 from webapp.analytics.catalogue import Pipe
 from webapp.analytics.compiler import TENANT
 from webapp.analytics.local import TIMEOUT, too_slow
+from webapp.config import Settings
 from webapp.secret import Secret, scrub
 
 LIVES = 60  # seconds that a token is good for
 LONGEST = 20 * 1024 * 1024  # bytes of an answer
+
+
+def engine(settings: Settings) -> Tinybird | None:
+    """The engine that the operator has set up; None: our own database answers."""
+    if settings.tinybird_token is None:
+        return None
+    return Tinybird(
+        settings.tinybird_host, settings.tinybird_token, settings.tinybird_workspace_id, settings.outbound_proxy
+    )
 
 
 @dataclass(frozen=True)

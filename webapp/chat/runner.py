@@ -27,6 +27,7 @@ from gevent.greenlet import Greenlet
 from webapp.accounts import Scope
 from webapp.ads import changes
 from webapp.ads.platform import Platforms
+from webapp.analytics.source import Engine
 from webapp.chat import approvals, picker, prefixes, side_by_side, transcript, turn
 from webapp.chat.approvals import GoesOn
 from webapp.chat.events import Cause, Ended, Trouble, TurnEvent, TurnState
@@ -119,6 +120,7 @@ class Runner:
         platforms: Platforms,
         turn_timeout: float,
         turn_max_usd: float,
+        engine: Engine | None = None,
     ) -> None:
         self._database = database
         self._keeping = keeping  # a pool of its own: under load pages wait for a connection, leases must not
@@ -129,6 +131,7 @@ class Runner:
         self._platforms = platforms
         self._turn_timeout = turn_timeout
         self._turn_max_usd = turn_max_usd
+        self._engine = engine
         self._running: dict[uuid.UUID, Running] = {}
         self._whole: set[Greenlet] = set()  # until their ends are stored
         self._unfinished: set[uuid.UUID] = set()  # likewise, by turn
@@ -234,7 +237,7 @@ class Runner:
             sleep=gevent.sleep,
             dialect=job.provider.dialect,
             toolbox=surface.toolbox,
-            context=ToolContext(job.scope, self._database, self._platforms, job.ref.id, job.model),
+            context=ToolContext(job.scope, self._database, self._platforms, job.ref.id, job.model, self._engine),
             together=side_by_side.run,
             allow=Limit(self._turn_max_usd, facts).allow,
         )

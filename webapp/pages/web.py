@@ -34,6 +34,7 @@ from flask_login import current_user
 
 from webapp.accounts import Right, Scope, a_role, enter
 from webapp.ads.opener import Opener
+from webapp.analytics.source import Engine
 from webapp.chat.log import TurnLog
 from webapp.chat.runner import Runner
 from webapp.config import Settings
@@ -76,6 +77,7 @@ class Parts:
     log: TurnLog
     platforms: Opener
     runner: Runner
+    engine: Engine | None  # of analytics; None: our own database
 
 
 def parts() -> Parts:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from webapp.accounts import Scope
 from webapp.ads.platform import Platforms
+from webapp.analytics.source import Engine
 from webapp.db import Database
 from webapp.llm.blocks import Json
 from webapp.llm.request import ToolSpec
@@ -27,6 +28,7 @@ class ToolContext:
     platforms: Platforms
     turn_id: uuid.UUID
     model: str = ""  # that asks, by its display name
+    engine: Engine | None = None  # of analytics; None: our own database
 
 
 class ToolError(Exception):

@@ -64,9 +64,10 @@ def query_metrics(context: ToolContext, call_id: str, given: Json) -> str:
 def answer(context: ToolContext, pipe: Pipe, params: dict[str, Any]) -> str:
     """The pipe's answer as a tool's result. Raises ToolError with what to ask instead."""
     try:
-        return to_text(told(pipe, source.run(context.scope, context.database, pipe.name, params)))
+        found = source.run(context.scope, context.database, pipe.name, params, engine=context.engine)
     except PipeRefused as refused:
         raise ToolError(str(refused)) from refused
+    return to_text(told(pipe, found))
 
 
 def _only_given(checked: dict[str, Any], given: Json) -> dict[str, Any]:
@@ -85,7 +86,7 @@ def told(pipe: Pipe, found: PipeResult) -> Result:
             for row in found.rows
         ],
         rows_total=found.rows_total,
-        totals=found.totals,
+        totals=found.totals.get(found.currency),
         currency=found.currency,
         timezone=found.timezone,
         since=str(found.since),
