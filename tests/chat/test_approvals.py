@@ -359,6 +359,15 @@ def test_a_worker_that_died_before_the_wait_leaves_nothing_to_approve(
     assert [plan.status for plan in plans(database, alice.scope)] == ["cancelled"]
 
 
+def test_a_log_that_cannot_be_read_ends_its_own_turn_and_keeps_no_other_waiting(waits: Waits) -> None:
+    waits.reject()
+    with waits.database.begin() as db:
+        db.execute(text('update turn_events set body = \'{"e": "unheard-of"}\' where seq = 2'))
+    assert isinstance(waits.move_on(), IsOver)
+    assert waits.move_on() is None
+    assert waits.view.state is TurnState.INTERRUPTED
+
+
 def test_every_way_out_has_one_end(waits: Waits) -> None:
     waits.expire()
     with racing(waits) as moved:

@@ -15,6 +15,7 @@ a process that dies a moment later has lost nothing, and readers elsewhere see t
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,13 +37,15 @@ from webapp.chat.events import (
     to_json,
 )
 from webapp.chat.fold import TurnFold, fold
-from webapp.chat.transcript import LEASE, TurnRef, events_of, held, outcome_of, plans_of, tell, write_end
+from webapp.chat.transcript import LEASE, UNREADABLE, TurnRef, events_of, held, outcome_of, plans_of, tell, write_end
 from webapp.db import Session
 from webapp.db.models import ChangePlan, ChatSession, ChatTurn, TurnEventRow, Workspace, WorkspaceMember
 from webapp.errors import UserError
 from webapp.llm.blocks import ToolResult
 from webapp.vault import byok
 from webapp.vault.byok import KeyRef
+
+logger = logging.getLogger(__name__)
 
 NOBODY = ""  # the owner of a waiting turn
 
@@ -92,6 +95,17 @@ def move_on(db: Session, owner: str) -> GoesOn | IsOver | None:
     ).one_or_none()
     if turn is None:
         return None
+    try:
+        with db.begin_nested():
+            return _moved(db, turn, owner)
+    except UNREADABLE:
+        logger.exception("the log of turn %s cannot be read or stored", turn.id)
+        db.refresh(turn)
+        changes.cancel(db, turn.id)
+        return _end(db, turn, fold([]), Ended(TurnState.INTERRUPTED))
+
+
+def _moved(db: Session, turn: ChatTurn, owner: str) -> GoesOn | IsOver:
     try:
         scope = enter(db, turn.user_id, turn.workspace_id)
     except UserError:  # out of the workspace

@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 LEASE = 10  # seconds a turn stays its owner's without being renewed
 LIVE = ("queued", "running", "waiting")
 MAX_QUESTION = 100_000  # characters
+UNREADABLE = (*UNSTORABLE, KeyError, ValueError, TypeError, IndexError)  # a log that cannot be folded, or its messages
 KEEP_LOG = 3600  # seconds after its end that a turn's events are kept
 
 
@@ -575,7 +576,7 @@ def reap(db: Session) -> uuid.UUID | None:
     try:
         with db.begin_nested():
             write_end(db, turn, _interrupted([event for _, event in events_of(db, turn.id)]))
-    except (*UNSTORABLE, KeyError, ValueError, TypeError, IndexError):
+    except UNREADABLE:
         logger.exception("the log of turn %s cannot be read or stored", turn.id)
         write_end(db, turn, _interrupted([]))
     return turn.id
