@@ -41,6 +41,8 @@ class Provider:
     responses: ResponsesQuirks = field(default_factory=ResponsesQuirks)  # how it speaks openai_responses
     patience: int = 1  # how many times longer than usual a test call may take
     self_hosted: bool = False  # each workspace types the address of its own, which may want no key
+    cache_kept: int = 300  # seconds that its cache keeps what nobody reads, at least
+    cache_hour: bool = False  # or an hour, if it is asked to
     demo: bool = False
 
     def offers(self, model: str) -> bool:
@@ -80,6 +82,7 @@ ANTHROPIC = Provider(
     ),
     probe_model="claude-haiku-4-5",
     logo="anthropic",
+    cache_hour=True,
 )
 
 KIMI_IDS = r"[A-Za-z0-9_.:-]{1,64}"  # Kimi's calls are called functions.name:0, wherever it runs
@@ -289,6 +292,7 @@ OPENAI = Provider(
         body={"stream_options": {"include_obfuscation": False}},  # no padding that hides lengths
         reasons=r"(gpt-[5-9](?!.*chat)|o\d)",
     ),
+    cache_kept=1800,
 )
 
 GOOGLE = Provider(
@@ -377,6 +381,7 @@ DEMO = Provider(
     probe_model="demo-sonnet",
     model_prefix="demo-",
     logo="demo",
+    cache_hour=True,
     demo=True,
 )
 
@@ -436,6 +441,12 @@ def catalogue(base_urls: Mapping[str, str]) -> dict[str, Provider]:
     """
     known = [*PROVIDERS, SELF_HOSTED, *([DEMO] if base_urls.get("demo") else [])]
     return {p.slug: at(p, base_urls.get(p.slug, "")) for p in known}
+
+
+def cache_seconds(slug: str, ttl: str) -> int:
+    """How long the provider's cache keeps a prefix that nobody reads, where a workspace wants "5m" or "1h"."""
+    known = next((p for p in (*PROVIDERS, SELF_HOSTED, DEMO) if p.slug == slug), SELF_HOSTED)
+    return 3600 if ttl == "1h" and known.cache_hour else known.cache_kept
 
 
 def at(provider: Provider, base_url: str) -> Provider:
