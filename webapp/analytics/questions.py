@@ -158,7 +158,12 @@ def _window(pipe: Pipe, given: dict[str, Any], today: date) -> Window:
 
 def _compared(pipe: Pipe, compare: str, window: Window) -> Window | None:
     """An earlier window of the same length and the same weekdays."""
-    if not pipe.compares or compare == "none":
+    return earlier(window, compare) if pipe.compares else None
+
+
+def earlier(window: Window, compare: str) -> Window | None:
+    """What a window is compared with: prev, year, or none."""
+    if compare == "none":
         return None
     shift = timedelta(YEAR if compare == "year" else math.ceil(window.days / 7) * 7)
     if window.since - date.min < shift:

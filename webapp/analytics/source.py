@@ -55,17 +55,19 @@ def run(
     *,
     engine: Engine | None = None,
     now: datetime | None = None,
+    anew: bool = False,
 ) -> PipeResult:
     """The pipe's answer for the scope's workspace. `params` are the caller's (catalogue.describe has their schemas);
-    the workspace is the scope's and can be set by nobody else. Without an engine: our own database. Raises
-    PipeRefused."""
+    the workspace is the scope's and can be set by nobody else. Without an engine: our own database. `anew`: not what
+    is remembered. Raises PipeRefused."""
     found = questions.find(pipe)
     with database.begin() as db:
         stands = standing.read(scope, db, now)
     question = questions.ask(found, params, stands, scope.workspace_id)
     engine = engine or Local(database)
     key = _key(scope.workspace_id, engine, question, stands)
-    if made := _answers.fresh(key, found.cache_seconds):
+    made = None if anew else _answers.fresh(key, found.cache_seconds)
+    if made:
         return replace(made.result, cached_at=made.at)
     with _gate.through(scope.workspace_id):
         result = _answer(question, stands, engine)

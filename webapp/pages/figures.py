@@ -137,7 +137,11 @@ def delta(
     then = f"from {_spelled(before, unit, currency, False)} to {_spelled(now, unit, currency, False)}"
     if before == 0:
         return Delta("new" if now else "±0%", "quiet", then)
-    change = (now - before) / abs(before)
+    return relative((now - before) / abs(before), then, good=good)
+
+
+def relative(change: float, then: str, *, good: Literal["up", "down", ""] = "up") -> Delta:
+    """A relative change that was made elsewhere; `then` says of what."""
     if abs(change) < TENTH:
         return Delta("±0%", "quiet", f"unchanged, {then}")
     up = change > 0
