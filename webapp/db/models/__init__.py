@@ -1,4 +1,4 @@
-"""Every table, no behaviour: spine.py (people, workspaces, keys, chats), ads.py, store.py, usage.py."""
+"""Every table, no behaviour: spine.py (people, workspaces, keys, chats), ads.py, store.py, uploads.py, usage.py."""
 
 from webapp.db.models.ads import AdAccount, AdAudit, AdDaily, Campaign, ChangeItem, ChangePlan, GuardRails
 from webapp.db.models.spine import (
@@ -21,6 +21,7 @@ from webapp.db.models.spine import (
     WorkspaceMember,
 )
 from webapp.db.models.store import Store, StoreOrder, Visit
+from webapp.db.models.uploads import Upload
 from webapp.db.models.usage import Budget, BudgetHold, ChatPolicy, Prefix, UsageEntry
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "StoreOrder",
     "Throttle",
     "TurnEventRow",
+    "Upload",
     "UsageEntry",
     "User",
     "UserSession",

@@ -32,6 +32,8 @@ class Store(Base):
     collect_key: Mapped[str] = mapped_column(String(40), unique=True)  # public: names the shop to the collector
     origins: Mapped[list[Any]] = mapped_column(server_default=text("'[]'::jsonb"))  # that may send to it
     version: Mapped[int] = mapped_column(BigInteger, server_default="0")  # counts writes, for cached results
+    collected_at: Mapped[datetime | None]  # the newest event the collector got, and
+    collected: Mapped[dict[str, Any] | None]  # what it was: event, page, origin; why it was left out, if it was
     created_at: Mapped[datetime] = now_column()
     __table_args__ = (CheckConstraint("revenue_basis in ('net','gross')", name="revenue_basis"),)
 
@@ -43,7 +45,8 @@ class StoreOrder(Base):
     id: Mapped[uuid.UUID] = id_column()
     workspace_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("workspaces.id"))
     source: Mapped[str] = mapped_column(String(8))
-    external_id: Mapped[str] = mapped_column(String(80))
+    external_id: Mapped[str] = mapped_column(String(80))  # the number people know: #1001
+    other_id: Mapped[str] = mapped_column(String(80), server_default="")  # the shop software's own, where it has one
     ordered_at: Mapped[datetime]
     day: Mapped[date]
     currency: Mapped[str] = mapped_column(String(3))
@@ -67,6 +70,8 @@ class StoreOrder(Base):
             postgresql_include=["currency", "gross_micros", "refund_micros", "is_first", "channel"],
         ),
         Index("ix_store_orders_visitor", "workspace_id", "visitor_id", "ordered_at"),
+        Index("ix_store_orders_other_id", "workspace_id", "other_id", postgresql_where=text("other_id <> ''")),
+        Index("ix_store_orders_customer", "workspace_id", "customer", postgresql_where=text("customer <> ''")),
     )
 
 
