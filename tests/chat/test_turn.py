@@ -102,7 +102,9 @@ LENGTH = Tool(ToolSpec("length_of", "Counts letters.", {"type": "object"}), leng
 
 def test_an_answer_ends_the_turn() -> None:
     events = Scripted(HELLO).run()
-    assert events[0] == Asked("anthropic_messages", "model-1")
+    asked = events[0]
+    assert isinstance(asked, Asked)
+    assert (asked.dialect, asked.model) == ("anthropic_messages", "model-1")
     assert events[-1] == Ended(TurnState.DONE)
     assert fold(events).messages()[0].text() == "Hello"
 

@@ -37,11 +37,23 @@ from webapp.chat.events import (
     to_json,
 )
 from webapp.chat.fold import TurnFold, fold
-from webapp.chat.transcript import LEASE, UNREADABLE, TurnRef, events_of, held, outcome_of, plans_of, tell, write_end
+from webapp.chat.transcript import (
+    LEASE,
+    UNREADABLE,
+    TurnRef,
+    book,
+    events_of,
+    held,
+    outcome_of,
+    plans_of,
+    tell,
+    write_end,
+)
 from webapp.db import Session
 from webapp.db.models import ChangePlan, ChatSession, ChatTurn, TurnEventRow, Workspace, WorkspaceMember
 from webapp.errors import UserError
 from webapp.llm.blocks import ToolResult
+from webapp.usage.calls import Call
 from webapp.vault import byok
 from webapp.vault.byok import KeyRef
 
@@ -70,16 +82,19 @@ class IsOver:
     turn_id: uuid.UUID
 
 
-def park(db: Session, ref: TurnRef) -> bool:
-    """running -> waiting. False if the turn is no longer ours, or somebody has pressed Stop."""
-    parked = db.execute(
+def park(db: Session, ref: TurnRef, calls: Sequence[Call] = ()) -> bool:
+    """running -> waiting, with its `calls` so far booked. False if the turn is no longer ours, or somebody has pressed
+    Stop."""
+    parked = db.scalars(
         update(ChatTurn)
         .where(*held(ref), ChatTurn.stop_requested_at.is_(None))
         .values(state=TurnState.WAITING, owner=NOBODY)
-        .returning(ChatTurn.id)
+        .returning(ChatTurn)
     )
-    if parked.first() is None:
+    turn = parked.first()
+    if turn is None:
         return False
+    book(db, turn, calls)
     tell(db, ref.id)
     return True
 

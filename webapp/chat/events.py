@@ -69,10 +69,13 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Asked:
-    """A round begins: the provider is being asked, in this dialect."""
+    """A round begins: the provider is being asked, in this dialect, with about `tokens`, at `at` (seconds since
+    1970)."""
 
     dialect: str
     model: str
+    at: float = 0.0
+    tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,20 @@ class Heard:
     """The provider said this."""
 
     event: Event
+
+
+@dataclass(frozen=True)
+class FirstWord:
+    """The round's first text, thought or call has come, `ms` after it was asked."""
+
+    ms: int
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The provider has finished the round, `ms` after it was asked."""
+
+    ms: int
 
 
 @dataclass(frozen=True)
@@ -132,7 +149,19 @@ class Ended:
     finish: str = ""
 
 
-TurnEvent = Asked | Heard | Retrying | ToolStarted | ToolFinished | ToolProposed | Waiting | Resumed | Ended
+TurnEvent = (
+    Asked
+    | Heard
+    | FirstWord
+    | Answered
+    | Retrying
+    | ToolStarted
+    | ToolFinished
+    | ToolProposed
+    | Waiting
+    | Resumed
+    | Ended
+)
 
 EXPIRED = "expired"  # a finish: nobody approved in time
 
@@ -143,6 +172,10 @@ def to_json(event: TurnEvent) -> dict[str, Any]:
             return event_to_json(heard)
         case Asked():
             return {"e": "asked", **vars(event)}
+        case FirstWord():
+            return {"e": "first_word", **vars(event)}
+        case Answered():
+            return {"e": "answered", **vars(event)}
         case Retrying(fault, attempt, wait):
             return {"e": "retrying", "fault": fault.to_json(), "attempt": attempt, "wait": wait}
         case ToolStarted():
@@ -169,6 +202,10 @@ def from_json(raw: Json) -> TurnEvent:
     match raw["e"]:
         case "asked":
             return Asked(**fields)
+        case "first_word":
+            return FirstWord(**fields)
+        case "answered":
+            return Answered(**fields)
         case "retrying":
             return Retrying(Fault.from_json(raw["fault"]), raw["attempt"], raw["wait"])
         case "tool":

@@ -9,8 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from webapp.chat.events import (
+    Answered,
     Asked,
+    Cause,
     Ended,
+    FirstWord,
     Heard,
     Resumed,
     Retrying,
@@ -22,9 +25,11 @@ from webapp.chat.events import (
     TurnState,
     Waiting,
 )
+from webapp.llm import sizes
 from webapp.llm.assembler import Assembler, BlockSoFar
 from webapp.llm.blocks import Json, Message, Text, Thinking, ToolResult, ToolUse
-from webapp.llm.events import BlockKind, Event, Notice, Usage
+from webapp.llm.events import CACHE_MISS, BlockKind, Event, Notice, Usage
+from webapp.usage.calls import Call, estimated
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,39 @@ class Round:
         self.results: list[ToolResult] = []
         self.began: dict[str, float] = {}  # call -> when it began
         self.proposed: dict[str, str] = {}  # call -> its plan
+        self.first_word_ms: int | None = None
+        self.answered_ms: int | None = None
+        self.missed = ""  # the provider's word for why its cache was missed
+        self.refused = False  # the provider would not answer
+
+    @property
+    def over(self) -> bool:
+        """Whether the provider has finished."""
+        return self.assembler.finish is not None
+
+    @property
+    def said_something(self) -> bool:
+        return bool(self.assembler.blocks) or self.assembler.usage != Usage()
+
+    def call(self, number: int) -> Call:
+        """What it used: as the provider counted it, if it came to that."""
+        counted = self.assembler.usage
+        whole = self.over and counted != Usage()
+        start = self.assembler.start
+        return Call(
+            number,
+            counted if whole else estimated(counted, self.asked.tokens, self._heard()),
+            not whole,
+            self.asked.at,
+            self.first_word_ms,
+            self.answered_ms,
+            start.model if start else "",
+            start.response_id if start else "",
+            self.missed,
+        )
+
+    def _heard(self) -> int:
+        return sum(sizes.tokens(block.name + block.text) for block in self.assembler.blocks)
 
     def messages(self) -> list[Message]:
         said = self.assembler.message(self.asked.dialect)
@@ -109,6 +147,7 @@ class TurnFold:
         self.notices: list[Notice] = []
         self._rounds: list[Round] = []
         self._earlier = Usage()
+        self._calls: tuple[Call, ...] = ()  # of a turn whose words are lost
 
     def apply(self, event: TurnEvent) -> None:
         match event:
@@ -116,8 +155,13 @@ class TurnFold:
                 self._hear(heard)
             case Asked():
                 self._ask(event)
+            case FirstWord(ms):
+                self._rounds[-1].first_word_ms = ms
+            case Answered(ms):
+                self._rounds[-1].answered_ms = ms
             case Retrying():
                 self.retrying = event
+                self._rounds[-1].refused = True
             case ToolStarted(id, _, at):
                 self._rounds[-1].began[id] = at
             case ToolFinished(result):
@@ -131,6 +175,8 @@ class TurnFold:
             case Ended(state, trouble, finish):
                 self.state, self.trouble, self.retrying = state, trouble, None
                 self.finish = finish or self.finish
+                if self._rounds and trouble and trouble.cause is Cause.PROVIDER:
+                    self._rounds[-1].refused = True
 
     def _ask(self, event: Asked) -> None:
         if self._rounds and not self.assembler.blocks:  # a retry: the round that said nothing never was
@@ -144,6 +190,8 @@ class TurnFold:
         self.retrying = None
         if isinstance(event, Notice):
             self.notices.append(event)
+            if event.kind == CACHE_MISS:
+                self._rounds[-1].missed = event.detail
         self.assembler.apply(event)
         if self.assembler.finish:
             self.finish = self.assembler.finish.reason
@@ -165,6 +213,24 @@ class TurnFold:
     def usage(self) -> Usage:
         """Tokens of all rounds."""
         return self._earlier + self.assembler.usage if self._rounds else self._earlier
+
+    def calls(self) -> tuple[Call, ...]:
+        """The calls that are over, with what each used. Of a turn that has ended the last one, too, however it was cut;
+        a provider that refused before it said anything has used nothing."""
+        rounds = enumerate(self._rounds)
+        return self._calls or tuple(
+            each.call(number)
+            for number, each in rounds
+            if each.over or (not self.state.live and (each.said_something or not each.refused))
+        )
+
+    def unsaid(self, end: Ended) -> TurnFold:
+        """The same turn without a word of it, ended so: what it used is all that is left."""
+        silent = TurnFold()
+        self.apply(end)
+        silent._calls = self.calls()
+        silent.apply(end)
+        return silent
 
     @property
     def model_served(self) -> str:

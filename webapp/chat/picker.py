@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import cast, func, select, update
+from sqlalchemy.dialects.postgresql import JSONB, JSONPATH, insert
 
 from webapp.accounts import Scope
 from webapp.db import Session
@@ -166,5 +166,8 @@ def remember_refused(scope: Scope, db: Session, key_id: uuid.UUID, model: str, f
 
 def facts(db: Session, key_id: uuid.UUID, model: str) -> Model | None:
     """What is known of a model of this key's list."""
-    row = db.get(ModelList, key_id)
-    return next((m for m in map(Model.from_json, row.models if row else []) if m.id == model), None)
+    named = func.jsonb_path_query_first(
+        ModelList.models, cast("$[*] ? (@.id == $id)", JSONPATH), cast({"id": model}, JSONB)
+    )
+    found = db.scalar(select(named).where(ModelList.byok_key_id == key_id))
+    return Model.from_json(found) if found else None

@@ -17,8 +17,9 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import gevent
 import psycopg
@@ -31,7 +32,6 @@ from webapp.analytics.source import Engine
 from webapp.chat import approvals, picker, prefixes, side_by_side, transcript, turn
 from webapp.chat.approvals import GoesOn
 from webapp.chat.events import Cause, Ended, Trouble, TurnEvent, TurnState
-from webapp.chat.fold import fold
 from webapp.chat.limits import Limit
 from webapp.chat.log import BUFFER_SECONDS, LiveTurn, TurnLog
 from webapp.chat.surfaces import SURFACES
@@ -40,12 +40,14 @@ from webapp.db import UNAVAILABLE, UNSTORABLE, Database, Session
 from webapp.errors import UserError
 from webapp.llm.client import Client
 from webapp.llm.errors import Kind, ProviderError
-from webapp.llm.events import Event
-from webapp.llm.models import RemoteModel
+from webapp.llm.events import Event, Usage
+from webapp.llm.models import Model, RemoteModel
 from webapp.llm.providers import Provider, at
 from webapp.llm.request import ModelRequest
 from webapp.secret import Secret
 from webapp.tools import ToolContext
+from webapp.usage import ledger
+from webapp.usage.ledger import Caller
 from webapp.usage.policy import policy
 from webapp.vault import byok
 from webapp.vault.byok import KeyRef, KeyUnreadable
@@ -59,6 +61,7 @@ MAX_OUTPUT = 16_000  # tokens of an answer with its thinking, where the model al
 SLICE = 0.01  # seconds of hearing after which others get their turn: a fast provider must not hold the process
 SWEEP = 300.0
 CHANNELS = ("turn_news", "turn_control")
+FREE: Mapping[str, Any] = dict.fromkeys(("price_in", "price_out", "cache_read", "cache_write"), 0.0)  # a demo's price
 
 
 class Cut(gevent.GreenletExit):  # type: ignore[misc]  # gevent has no types
@@ -91,6 +94,12 @@ class Job:
     model: str
     key: KeyRef
     surface: str = "chat"
+
+    @property
+    def caller(self) -> Caller:
+        scope, ref, key = self.scope, self.ref, self.key
+        place = scope.workspace_id, scope.user_id, ref.session_id, ref.id
+        return Caller(*place, self.provider.slug, self.model, key.id, key.label)
 
 
 @dataclass(frozen=True)
@@ -239,9 +248,15 @@ class Runner:
             toolbox=surface.toolbox,
             context=ToolContext(job.scope, self._database, self._platforms, job.ref.id, job.model, self._engine),
             together=side_by_side.run,
-            allow=Limit(self._turn_max_usd, facts).allow,
+            allow=partial(self._between, job, live, facts),
         )
         yield from turn.run(request, world, turn.SoFar(live.fold.rounds, live.fold.usage))
+
+    def _between(self, job: Job, live: LiveTurn, facts: Model | None, spent: Usage) -> Trouble | None:
+        """Between two rounds: what the finished ones used goes into the ledger, where everybody's limits see it."""
+        with self._keeping.begin() as db:
+            ledger.book(db, job.caller, live.fold.calls(), facts)
+        return Limit(self._turn_max_usd, facts).allow(spent)
 
     def _begin(self, job: Job) -> None:
         with self._database.begin() as db:
@@ -278,7 +293,7 @@ class Runner:
         """Let go of a turn that waits. False if it has to end instead: it was stopped, or could not be stored."""
         for _ in range(BUFFER_SECONDS):
             try:
-                if self._log.let_go(live, partial(approvals.park, ref=job.ref)):
+                if self._log.let_go(live, partial(approvals.park, ref=job.ref, calls=live.fold.calls())):
                     return True
                 self._log.append(live, stopped().end)
                 return False
@@ -299,7 +314,7 @@ class Runner:
                 break
             except UNSTORABLE:
                 logger.exception("turn %s said something that cannot be stored", job.ref.id)
-                live.fold = fold([Ended(TurnState.FAILED, Trouble(Cause.INTERNAL))])
+                live.fold = live.fold.unsaid(Ended(TurnState.FAILED, Trouble(Cause.INTERNAL)))
             except UNAVAILABLE:
                 logger.warning("the end of turn %s waits: the database does not answer", job.ref.id)
                 gevent.sleep(1)
@@ -480,6 +495,8 @@ class Runner:
         except (ProviderError, UserError) as error:
             logger.info("the model list of %s was not refreshed: %s", key.provider, error)
             found = []
+        if provider.demo:
+            found = [replace(model, **FREE) for model in found]
         usual = [RemoteModel(provider.probe_model)] if provider.probe_model else []
         with self._database.begin() as db:
             if found or not picker.has_list(db, key.id):

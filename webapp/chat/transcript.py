@@ -20,6 +20,7 @@ from sqlalchemy.orm import aliased
 from webapp.accounts import Scope
 from webapp.ads import changes
 from webapp.ads.plans import PlanView
+from webapp.chat import picker
 from webapp.chat.events import Trouble, TurnEvent, TurnState, from_json
 from webapp.chat.fold import BlockView, TurnFold, blocks_of, fold
 from webapp.chat.turn import THINKING_DROPPED
@@ -28,6 +29,9 @@ from webapp.db.models import ByokKey, ChangePlan, ChatMessage, ChatSession, Chat
 from webapp.errors import UserError, not_found
 from webapp.llm.blocks import Context, Message, Role, Text, ToolResult, ToolUse, block_from_json, block_to_json
 from webapp.llm.events import Notice, Usage
+from webapp.usage import ledger
+from webapp.usage.calls import Call
+from webapp.usage.ledger import Caller
 
 logger = logging.getLogger(__name__)
 
@@ -471,11 +475,32 @@ def write_end(db: Session, turn: ChatTurn, folded: TurnFold) -> None:
     turn.finish = folded.finish
     turn.notices = [vars(n) for n in folded.notices]
     turn.error = folded.trouble.to_json() if folded.trouble else None
-    turn.usage = vars(folded.usage)
-    turn.total_tokens = folded.usage.total
+    calls = folded.calls()
+    used = sum((call.used for call in calls), Usage())
+    turn.usage = vars(used)
+    turn.total_tokens = used.total
+    book(db, turn, calls)
     turn.ended_at = func.now()
     db.execute(update(ChatSession).where(ChatSession.id == turn.session_id).values(updated_at=func.now()))
     tell(db, turn.id)
+
+
+def book(db: Session, turn: ChatTurn, calls: Sequence[Call]) -> None:
+    """What the turn has used so far, into the ledger: whoever books the same again changes nothing."""
+    if not calls:
+        return
+    facts = picker.facts(db, turn.byok_key_id, turn.model) if turn.byok_key_id else None
+    caller = Caller(
+        turn.workspace_id,
+        turn.user_id,
+        turn.session_id,
+        turn.id,
+        turn.provider,
+        turn.model,
+        turn.byok_key_id,
+        turn.key_label,
+    )
+    ledger.book(db, caller, calls, facts)
 
 
 def tell(db: Session, turn_id: uuid.UUID | None = None) -> None:

@@ -28,9 +28,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from webapp.chat.events import (
+    Answered,
     Asked,
     Cause,
     Ended,
+    FirstWord,
     Heard,
     Retrying,
     ToolFinished,
@@ -41,11 +43,12 @@ from webapp.chat.events import (
     TurnState,
     Waiting,
 )
+from webapp.llm import sizes
 from webapp.llm.assembler import Assembler
 from webapp.llm.blocks import Message, ToolResult, ToolUse
 from webapp.llm.dialects.answers import text as storable
 from webapp.llm.errors import Fault, Kind, ProviderError
-from webapp.llm.events import Event, Heartbeat, Notice, Start, Usage
+from webapp.llm.events import BlockStart, Event, Heartbeat, Notice, Start, Usage
 from webapp.llm.request import ModelRequest
 from webapp.tools import Proposed, Toolbox, ToolContext, ToolError
 
@@ -205,12 +208,17 @@ def _listen(request: ModelRequest, world: World) -> Iterator[TurnEvent]:
     attempt = 0
     while True:
         attempt += 1
-        yield Asked(world.dialect, request.model)
-        began = False
+        asked = world.clock()
+        yield Asked(world.dialect, request.model, asked, sizes.request_tokens(request))
+        began = spoke = False
         try:
             for event in world.ask(request):
                 began = began or not isinstance(event, Start | Heartbeat)
+                if not spoke and isinstance(event, BlockStart):
+                    spoke = True
+                    yield FirstWord(_ms(world.clock() - asked))
                 yield Heard(event)
+            yield Answered(_ms(world.clock() - asked))
             return
         except ProviderError as error:
             if began:
@@ -224,6 +232,10 @@ def _listen(request: ModelRequest, world: World) -> Iterator[TurnEvent]:
                 raise
             yield Retrying(error.fault, attempt, wait)
             world.sleep(wait)
+
+
+def _ms(seconds: float) -> int:
+    return max(0, round(seconds * 1000))
 
 
 def wait_before_retry(fault: Fault, attempt: int) -> float | None:
