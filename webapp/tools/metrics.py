@@ -56,9 +56,12 @@ QUERY_METRICS = ToolSpec(
 
 def query_metrics(context: ToolContext, call_id: str, given: Json) -> str:
     asked = arguments.checked(QUERY_METRICS.schema, given)
-    pipe = PIPE_ALLOWLIST[asked["pipe"]]
-    params = _only_given(arguments.checked(describe(pipe), asked.get("params", {})), asked.get("params", {}))
-    return answer(context, pipe, params)
+    return ask(context, PIPE_ALLOWLIST[asked["pipe"]], asked.get("params", {}))
+
+
+def ask(context: ToolContext, pipe: Pipe, given: Json) -> str:
+    """The pipe's answer to a model's parameters. Raises ToolError with what is wrong with them."""
+    return answer(context, pipe, _only_given(arguments.checked(describe(pipe), given), given))
 
 
 def answer(context: ToolContext, pipe: Pipe, params: dict[str, Any]) -> str:
