@@ -52,11 +52,17 @@ document.addEventListener("htmx:after:request", ({ target, detail }) => {
 });
 
 /* --- What is being written is kept in this tab until it was sent: over a reload, a lost network, an expired sign-in.
-       data-draft says whose it is, and where; signing out (data-forget) throws all of it away. */
-const draft = (box) => `draft ${box.dataset.draft} ${location.pathname}`;
-const recall = (box) => { box.value ||= sessionStorage.getItem(draft(box)) ?? ""; };
+       data-draft says whose it is, the form in which chat; signing out (data-forget) throws all of it away. A question
+       that a link prepares replaces nothing: it is put after what was being written, once. */
+const draft = (box) => `draft ${box.dataset.draft} ${box.form.elements.session_id.value}`;
+const recall = (box) => {
+  const [kept, prepared] = JSON.parse(sessionStorage.getItem(draft(box)) ?? "[]"), given = box.defaultValue;
+  if (kept) box.value = given === prepared || kept.includes(given) ? kept : `${kept.trimEnd()}\n\n${given}`;
+};
 const forget = (box) => { box.value = ""; sessionStorage.removeItem(draft(box)); };
-document.addEventListener("input", ({ target }) => target.matches("[data-draft]") && sessionStorage.setItem(draft(target), target.value));
+document.addEventListener("input", ({ target: box }) => {
+  if (box.matches("[data-draft]")) sessionStorage.setItem(draft(box), JSON.stringify([box.value, box.defaultValue]));
+});
 document.addEventListener("submit", ({ target }) => target.matches("[data-forget]") && sessionStorage.clear());
 
 /* --- What has just come into the page, at its start and in every fragment: times in the reader's zone and language,
@@ -80,7 +86,7 @@ const CONTROLS = "a[href], button:enabled, input:enabled, select, textarea:enabl
 let around = [];
 document.addEventListener("htmx:before:swap", () => {
   around = [];
-  for (let e = document.activeElement; e?.closest("main"); e = e.parentElement) around.push(e.id);
+  for (let e = document.activeElement; e?.closest("main, .drawer"); e = e.parentElement) around.push(e.id);
 });
 document.addEventListener("htmx:after:swap", () => {
   if (!around.length || document.activeElement !== document.body) return;
@@ -103,7 +109,7 @@ document.addEventListener("htmx:error", (event) => {
   halt(event);
   if (answer(event)) return;
   hide("unreachable");
-  show("unreachable", document.getElementById("notice"));
+  show("unreachable", document.getElementById(event.target.closest?.(".drawer") ? "drawer-notice" : "notice"));
 });
 document.addEventListener("htmx:after:request", () => hide("unreachable"));
 document.addEventListener("htmx:sse:error", halt);
@@ -147,6 +153,71 @@ document.addEventListener("keydown", (event) => {
   else next?.focus();
 });
 document.addEventListener("click", ({ target, detail }) => detail && target.matches(".model input") && target.closest("[popover]").hidePopover());
+
+/* --- The drawer stands outside <main>, so that what is in it stays from page to page. What it shows, and whether it is
+       open, is kept in this tab, for who and where data-whose says: a page that is loaded whole has it as it was, but for a
+       phone, where it would hide the page. data-home is what a new conversation is at, data-place what is shown. */
+const drawer = document.getElementById("drawer");
+const box = () => document.querySelector(".composer textarea:enabled");
+const into = ({ detail }) => drawer && detail.ctx.target?.id === "drawer-body";
+let filling = 0, opener;
+const kept = (...of) => [drawer.dataset.whose, "drawer", ...of].join(" ");
+const keep = () => {
+  const { home, place } = drawer.querySelector("[data-place]")?.dataset ?? {};
+  if (home) sessionStorage.setItem(kept(home), place);
+  if (home && drawer.matches(":popover-open")) sessionStorage.setItem(kept(), home);
+  else sessionStorage.removeItem(kept());
+};
+const fill = (place) => htmx.ajax("GET", place, { source: drawer, target: "#drawer-body", swap: "outerHTML" });
+const settle = () => {
+  if (!drawer.hasAttribute("data-still")) (box() ?? drawer.querySelector("button")).focus();
+  drawer.removeAttribute("data-still");
+  keep();
+};
+drawer?.addEventListener("beforetoggle", ({ newState }) => {
+  if (newState === "open") opener = document.activeElement;
+  else if (drawer.contains(document.activeElement)) {
+    const left = [opener, ...document.querySelectorAll("[popovertarget=drawer]")];
+    left.find((e) => e?.isConnected && e !== document.body && !drawer.contains(e) && e.checkVisibility())?.focus();
+  }
+});
+drawer?.addEventListener("toggle", ({ target, newState }) => {
+  if (target !== drawer || filling) return;
+  if (newState !== "open") return keep();
+  const home = drawer.hasAttribute("data-still") ? sessionStorage.getItem(kept()) : document.querySelector("main").dataset.drawer;
+  if (drawer.querySelector("[data-place]")?.dataset.home === home) settle();
+  else fill(sessionStorage.getItem(kept(home)) ?? home);
+});
+document.addEventListener("htmx:before:request", (event) => {
+  if (!into(event)) return;
+  filling += 1;
+  if (!drawer.matches(":popover-open")) drawer.showPopover();
+});
+document.addEventListener("htmx:before:response", (event) => {
+  const { ctx } = event.detail, home = document.querySelector("main").dataset.drawer;
+  if (!into(event) || ctx.response.status !== 404 || ctx.request.action === home) return;
+  event.preventDefault();
+  fill(home);
+});
+document.addEventListener("htmx:finally:request", (event) => { if (into(event)) filling -= 1; });
+document.addEventListener("htmx:after:swap", (event) => {
+  if (into(event)) settle();
+  else if (event.target.closest?.(".drawer")) keep();
+});
+document.addEventListener("keydown", (event) => {
+  if ((event.metaKey || event.ctrlKey) && !event.shiftKey && !event.altKey && event.key === "j" && (drawer ?? box())) {
+    event.preventDefault();
+    if (drawer) drawer.togglePopover();
+    else box().focus();
+  } else if (event.key === "Escape" && !event.defaultPrevented && !event.isComposing && drawer?.matches(":popover-open")) {
+    const at = document.activeElement, another = document.querySelector(":popover-open:not(.drawer)");
+    if (!another && (at === document.body || drawer.contains(at))) drawer.hidePopover();
+  }
+});
+if (drawer && sessionStorage.getItem(kept()) && matchMedia("(width > 800px)").matches) {
+  drawer.setAttribute("data-still", "");
+  drawer.showPopover();
+}
 
 /* --- Copy: data-copy names what to copy, or is empty for the code beside the button. */
 document.addEventListener("click", async ({ target }) => {

@@ -26,12 +26,14 @@ from webapp.llm.providers import catalogue
 from webapp.pages import (
     account,
     ad_accounts,
+    analytics,
     approvals,
     auth,
     campaigns,
     changes,
     chat,
     docs,
+    drawer,
     guard_rails,
     members,
     providers,
@@ -51,9 +53,11 @@ BLUEPRINTS = (
     ad_accounts.bp,
     guard_rails.bp,
     chat.bp,
+    drawer.bp,
     approvals.bp,
     changes.bp,
     campaigns.bp,
+    analytics.bp,
     docs.bp,
 )
 

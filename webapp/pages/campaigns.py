@@ -125,9 +125,9 @@ def _choices(connected: Sequence[AccountRow]) -> dict[str, Any]:
     }
 
 
-def _ask_url(campaign_id: uuid.UUID) -> str:
-    """The chat with the campaign as its context and a question prepared."""
-    return url_for("chat.index", context=f"campaign:{campaign_id}", draft=QUESTION)
+def _ask_url(campaign_id: uuid.UUID, place: str = "chat.index") -> str:
+    """The chat, or the drawer, with the campaign as its context and a question prepared."""
+    return url_for(place, context=f"campaign:{campaign_id}", draft=QUESTION)
 
 
 # --- one campaign -----------------------------------------------------------------------------------------------

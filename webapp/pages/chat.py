@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from webapp.ads.plans import PlanView
 from webapp.chat import picker, transcript
 from webapp.chat.picker import Group, Pick
 from webapp.chat.runner import Job
+from webapp.chat.surfaces import SURFACES
 from webapp.chat.transcript import Asking, SessionRow, Standing
 from webapp.db import UNAVAILABLE
 from webapp.errors import Link, UserError
@@ -76,7 +78,7 @@ def send(scope: Scope) -> ResponseReturnValue:
     if not web.is_htmx():
         return redirect(f"{to}#turn-{ref.id}", code=303)
     if not fresh:
-        return Response(status=204, headers={"HX-Redirect": to})
+        return _asked_before(ref.session_id)
     return _sent(scope, ref.id, to, first=session_id is None)
 
 
@@ -123,9 +125,26 @@ def _sent(scope: Scope, turn_id: uuid.UUID, to: str, *, first: bool) -> Response
     with web.database().look() as db:
         turn = transcript.turn(scope, db, turn_id)
         session = transcript.session(scope, db, turn.session_id)
-    around = {"session": session, "row": session, "session_id": session.id, "live_turn": turn.id, "ready": True}
+    around: dict[str, Any] = {
+        "session": session,
+        "row": session,
+        "session_id": session.id,
+        "live_turn": turn.id,
+        "ready": True,
+    }
+    if web.in_drawer():
+        around |= {"surface": SURFACES[session.surface], "place": url_for("drawer.show", session_id=session.id)}
+        return render_template("drawer/_sent.html", turn=turn, first=first, **around)
     page = render_template("chat/_sent.html", turn=turn, first=first, **around)
     return Response(page, headers={"HX-Push-Url": to} if first else {})
+
+
+def _asked_before(session_id: uuid.UUID) -> ResponseReturnValue:
+    """A second click that came too late: to what the first one started."""
+    if not web.in_drawer():
+        return Response(status=204, headers={"HX-Redirect": url_for("chat.show", session_id=session_id)})
+    there = {"path": url_for("drawer.show", session_id=session_id), "target": "#drawer-body", "swap": "outerHTML"}
+    return Response(status=204, headers={"HX-Location": json.dumps({**there, "push": "false"})})
 
 
 @bp.post("/chat/turns/<uuid:turn_id>/stop")

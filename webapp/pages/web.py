@@ -203,6 +203,11 @@ def is_htmx() -> bool:
     return request.headers.get("HX-Request") == "true" and request.headers.get("HX-Boosted") != "true"
 
 
+def in_drawer() -> bool:
+    """Whether what is asked for goes into the drawer (drawer.py), which says so in a header, and not into the page."""
+    return has_request_context() and (request.blueprint == "drawer" or "X-Drawer" in request.headers)
+
+
 def fragment_or_redirect(template: str, to: str, *, status: int = 200, **context: Any) -> ResponseReturnValue:
     """The fragment for htmx; for a plain form a redirect."""
     if is_htmx():
@@ -286,8 +291,9 @@ def _static_url(script_root: str, filename: str) -> str:
 def show_error(error: UserError) -> ResponseReturnValue:
     """The same error as a page, or for htmx as the #notice fragment."""
     if is_htmx():
-        html = render_template("_notice.html", error=error)
-        return Response(html, error.status, {"HX-Retarget": "#notice", "HX-Reswap": "outerHTML"})
+        at = "drawer-notice" if in_drawer() else "notice"
+        html = render_template("_notice.html", error=error, at=at)
+        return Response(html, error.status, {"HX-Retarget": f"#{at}", "HX-Reswap": "outerHTML"})
     return render_template("errors/error.html", error=error), error.status
 
 
