@@ -278,4 +278,4 @@ def test_every_token_that_is_used_is_defined() -> None:
 
 def test_the_stylesheet_stays_small() -> None:
     """One hand-made file: were it to grow past this, something has been copied instead of thought about."""
-    assert len((STATIC / "app.css").read_bytes()) < 80_000
+    assert len((STATIC / "app.css").read_bytes()) < 90_000

@@ -207,7 +207,7 @@ MADE: dict[str, Callable[[Whose], object]] = {
     "campaign_id": a_campaign,
     "plan_id": a_plan,
 }
-SHARED = {"slug": "anthropic", "platform": "meta"}  # names that belong to nobody
+SHARED = {"slug": "anthropic", "platform": "meta", "pipe": "kpi_summary"}  # names that belong to nobody
 PRIVATE = {"session_id", "turn_id", "browser_id"}  # not even the other owner's business
 
 
