@@ -125,7 +125,8 @@ class _Reader:
             self.left_out[reason].append(line.number)
             return
         if line.too_many:
-            said = f"It has more cells than the header has columns ({len(self.sheet.header)}). A decimal comma without quotes?"
+            columns = len(self.sheet.header)
+            said = f"It has more cells than the header has columns ({columns}). A decimal comma without quotes?"
             self.problems.append(Problem(said, line.number))
             return
         try:

@@ -61,8 +61,8 @@ META: Aliases = {
     ),
     "revenue": (
         "purchases conversion value", "purchase conversion value", "conversion-wert von kaufen",
-        "conversion-wert fur kaufe", "conversion-wert der kaufe", "valeur de conversion des achats", "valor de conversion de compras",
-        "website purchases conversion value", "conversion-wert fur website-kaufe",
+        "conversion-wert fur kaufe", "conversion-wert der kaufe", "valeur de conversion des achats",
+        "valor de conversion de compras", "website purchases conversion value", "conversion-wert fur website-kaufe",
     ),
 }  # fmt: skip
 
