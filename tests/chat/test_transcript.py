@@ -18,6 +18,7 @@ from webapp.db.models import TurnEventRow
 from webapp.errors import UserError
 from webapp.llm.blocks import Message, Text
 from webapp.llm.events import BlockEnd, BlockStart, Finish, FinishReason, Notice, Start, TextDelta, Usage
+from webapp.usage.receipts import total
 
 SAID: list[TurnEvent] = [
     Asked("anthropic_messages", "m"),
@@ -114,9 +115,9 @@ def test_a_turn_begins_ends_once_and_is_kept(database: Database, alice: Somebody
         assert not transcript.begin(db, ref, alice.key.id, "Acme")
     with database.begin() as db:
         view = transcript.turn(alice.scope, db, ref.id)
-        assert (view.state, view.model, view.key_label, view.total_tokens) == (TurnState.DONE, "m-served", "Acme", 7)
+        assert (view.state, view.model, view.key_label, total(view.entries).tokens) == (TurnState.DONE, "m-served", "Acme", 7)
         assert [b.text for b in view.blocks] == ["Half an ans"]
-        assert transcript.session(alice.scope, db, ref.session_id).total_tokens == 7
+        assert transcript.session(alice.scope, db, ref.session_id).spent.tokens == 7
 
 
 def test_a_turn_that_was_stopped_before_it_began_does_not_begin(database: Database, alice: Somebody) -> None:
@@ -164,7 +165,7 @@ def test_long_names_and_large_counts_of_a_provider_are_stored(database: Database
         ref = ask(alice, db)
         assert transcript.finish(db, ref, fold(huge))
     with database.begin() as db:
-        assert transcript.turn(alice.scope, db, ref.id).total_tokens == 2**40
+        assert total(transcript.turn(alice.scope, db, ref.id).entries).tokens == 2**40
 
 
 def test_leases_are_renewed_for_their_owner_alone(database: Database, alice: Somebody) -> None:

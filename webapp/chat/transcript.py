@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, func, select, text, update
+from sqlalchemy import ColumnElement, delete, func, select, text, true, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import aliased
 
@@ -32,6 +32,7 @@ from webapp.llm.events import Notice, Usage
 from webapp.usage import ledger
 from webapp.usage.calls import Call
 from webapp.usage.ledger import Caller
+from webapp.usage.receipts import Entry, Spent
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ LEASE = 10  # seconds a turn stays its owner's without being renewed
 LIVE = ("queued", "running", "waiting")
 MAX_QUESTION = 100_000  # characters
 UNREADABLE = (*UNSTORABLE, KeyError, ValueError, TypeError, IndexError)  # a log that cannot be folded, or its messages
+NOTHING = Spent()
 KEEP_LOG = 3600  # seconds after its end that a turn's events are kept
 
 
@@ -49,9 +51,9 @@ class SessionRow:
     provider: str
     model: str
     updated_at: datetime
-    total_tokens: int = 0
     live: bool = False
     surface: str = "chat"
+    spent: Spent = field(default_factory=Spent)  # in it; known where one session is looked at
 
     @property
     def choice(self) -> tuple[str, str]:
@@ -90,8 +92,7 @@ class TurnView:
     finish: str = ""
     notices: tuple[Notice, ...] = ()
     trouble: Trouble | None = None
-    usage: Usage = field(default_factory=Usage)
-    total_tokens: int = 0
+    entries: tuple[Entry, ...] = ()  # of the ledger, one a round
     created_at: datetime | None = None
     ended_at: datetime | None = None
 
@@ -121,7 +122,7 @@ class Asking:
 def sessions(scope: Scope, db: Session, surface: str = "chat", *, limit: int = 1000) -> list[SessionRow]:
     """The author's sessions of a surface in this workspace, last used first."""
     query = (
-        select(ChatSession, _tokens(), _has_live_turn())
+        select(ChatSession, _has_live_turn())
         .where(*_mine(scope), ChatSession.surface == surface)
         .order_by(ChatSession.updated_at.desc())
         .limit(limit)
@@ -131,11 +132,12 @@ def sessions(scope: Scope, db: Session, surface: str = "chat", *, limit: int = 1
 
 def session(scope: Scope, db: Session, session_id: uuid.UUID) -> SessionRow:
     """Raises the not-found UserError if it is not the author's own, in this workspace."""
-    query = select(ChatSession, _tokens(), _has_live_turn()).where(*_mine(scope), ChatSession.id == session_id)
-    row = db.execute(query).one_or_none()
+    used = ledger.of_session(ChatSession.id)
+    query = select(ChatSession, _has_live_turn(), *used.c).join(used, true()).where(*_mine(scope))
+    row = db.execute(query.where(ChatSession.id == session_id)).one_or_none()
     if row is None:
         raise not_found()
-    return _session_row(*row)
+    return _session_row(row[0], row[1], ledger.as_spent(row[2:]))
 
 
 def rename(scope: Scope, db: Session, session_id: uuid.UUID, title: str) -> SessionRow:
@@ -171,18 +173,13 @@ def _mine(scope: Scope) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def _tokens() -> ColumnElement[int]:
-    total = select(func.coalesce(func.sum(ChatTurn.total_tokens), 0)).where(ChatTurn.session_id == ChatSession.id)
-    return total.correlate(ChatSession).scalar_subquery()
-
-
 def _has_live_turn() -> ColumnElement[bool]:
     live = select(ChatTurn.id).where(ChatTurn.session_id == ChatSession.id, ChatTurn.state.in_(LIVE))
     return live.correlate(ChatSession).exists()
 
 
-def _session_row(row: ChatSession, tokens: int, live: bool) -> SessionRow:
-    return SessionRow(row.id, row.title, row.provider, row.model, row.updated_at, tokens, live, row.surface)
+def _session_row(row: ChatSession, live: bool, spent: Spent = NOTHING) -> SessionRow:
+    return SessionRow(row.id, row.title, row.provider, row.model, row.updated_at, live, row.surface, spent)
 
 
 # --- asking -------------------------------------------------------------------------------------------------------
@@ -304,8 +301,9 @@ def turns(scope: Scope, db: Session, session_id: uuid.UUID) -> list[TurnView]:
     session(scope, db, session_id)
     rows = db.scalars(select(ChatTurn).where(ChatTurn.session_id == session_id).order_by(ChatTurn.position)).all()
     said = _messages_by_turn(db, [row.id for row in rows])
+    entries = ledger.of_turns(scope, db, [row.id for row in rows])
     befores = zip(rows, [None, *rows], strict=False)
-    return [_turn_view(scope, db, row, said.get(row.id, []), last) for row, last in befores]
+    return [_turn_view(scope, db, row, said.get(row.id, []), last, entries.get(row.id, [])) for row, last in befores]
 
 
 def turn(scope: Scope, db: Session, turn_id: uuid.UUID) -> TurnView:
@@ -316,7 +314,8 @@ def turn(scope: Scope, db: Session, turn_id: uuid.UUID) -> TurnView:
         raise not_found()
     before = select(ChatTurn).where(ChatTurn.session_id == row.session_id, ChatTurn.position == row.position - 1)
     last = db.scalars(before).one_or_none() if row.position else None
-    return _turn_view(scope, db, row, _messages_by_turn(db, [row.id]).get(row.id, []), last)
+    said, entries = _messages_by_turn(db, [row.id]), ledger.of_turns(scope, db, [row.id])
+    return _turn_view(scope, db, row, said.get(row.id, []), last, entries.get(row.id, []))
 
 
 @dataclass(frozen=True)
@@ -349,7 +348,14 @@ def _read_message(row: ChatMessage) -> Message:
     return Message(role, tuple(block_from_json(b) for b in row.blocks), row.dialect, row.model)
 
 
-def _turn_view(scope: Scope, db: Session, row: ChatTurn, said: Sequence[Message], last: ChatTurn | None) -> TurnView:
+def _turn_view(
+    scope: Scope,
+    db: Session,
+    row: ChatTurn,
+    said: Sequence[Message],
+    last: ChatTurn | None,
+    entries: Sequence[Entry],
+) -> TurnView:
     """A turn that still runs has no messages yet but its question: what it has said so far is in the log."""
     said_something = row.state in (TurnState.RUNNING, TurnState.WAITING)
     live = fold([event for _, event in events_of(db, row.id)]) if said_something else None
@@ -372,8 +378,7 @@ def _turn_view(scope: Scope, db: Session, row: ChatTurn, said: Sequence[Message]
         finish=row.finish,
         notices=tuple(Notice(**n) for n in row.notices),
         trouble=Trouble.from_json(row.error) if row.error else None,
-        usage=Usage(**row.usage) if row.usage else Usage(),
-        total_tokens=row.total_tokens,
+        entries=tuple(entries),
         created_at=row.created_at,
         ended_at=row.ended_at,
     )

@@ -21,7 +21,7 @@ from webapp.chat.picker import Group, Pick
 from webapp.chat.transcript import SessionRow, TurnView
 from webapp.errors import Link
 from webapp.llm.errors import Kind, explain
-from webapp.llm.events import FinishReason, Usage
+from webapp.llm.events import FinishReason
 from webapp.pages import stream, web
 from webapp.pages.richtext import render as rich_text
 
@@ -181,16 +181,6 @@ def turn_status(turn: TurnView) -> str:
     return stream.waiting_for(turn.state, None, turn.blocks, provider_name(turn.provider))
 
 
-def usage_words(usage: Usage) -> str:
-    named = (
-        ("fresh input", usage.input),
-        ("read from cache", usage.cache_read),
-        ("written to cache", usage.cache_write + usage.cache_write_1h),
-        ("output", usage.output),
-    )
-    return ", ".join(f"{count:,} {name}" for name, count in named if count)
-
-
 @dataclass(frozen=True)
 class Day:
     name: str
@@ -245,7 +235,6 @@ def for_templates() -> dict[str, Any]:
         "turn_status": turn_status,
         "shown_plans": shown_plans,
         "explain_trouble": explain_trouble,
-        "usage_words": usage_words,
         "detours": detours,
         "ask_again_at": ask_again_at,
         "new_request_id": uuid.uuid4,

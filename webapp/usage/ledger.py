@@ -176,7 +176,18 @@ def of_turns(scope: Scope, db: Session, turn_ids: Sequence[uuid.UUID]) -> dict[u
     return found
 
 
-def of_session(session_id: ColumnElement[uuid.UUID]) -> FromClause:
+def last_response(db: Session, session_id: uuid.UUID, provider: str) -> str:
+    """The provider's id of its last answer in the session, "" if there is none. The caller has checked whose it is."""
+    query = (
+        select(UsageEntry.response_id)
+        .where(UsageEntry.session_id == session_id, UsageEntry.provider == provider)
+        .order_by(UsageEntry.at.desc())
+        .limit(1)
+    )
+    return db.scalar(query) or ""
+
+
+def of_session(session_id: SQLColumnExpression[uuid.UUID]) -> FromClause:
     """For a store that reads sessions: the sum of each one's entries, as the columns that as_spent() takes."""
     return select(*sums()).where(UsageEntry.session_id == session_id).lateral()
 
