@@ -229,6 +229,7 @@ class Runner:
             surface = SURFACES[job.surface]
             prefix = prefixes.of_session(db, job.ref.session_id, surface)
             wanted = policy(job.scope, db)
+            follows = ledger.last_response(db, job.ref.session_id, job.provider.slug)
         request = ModelRequest(
             model=job.model,
             messages=(*history.messages, *live.fold.messages()),
@@ -240,6 +241,7 @@ class Runner:
             user_hash=user_hash(job.scope),
             cache_key=cache_key(job.scope, prefix.hash),
             cache_ttl=wanted.cache_ttl,
+            follows=follows,
         )
         world = turn.World(
             ask=lambda asked: self._ask(job, asked, secret),

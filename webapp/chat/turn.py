@@ -157,12 +157,13 @@ def run(request: ModelRequest, world: World, so_far: SoFar = NOTHING) -> Iterato
             yield Waiting()
             return
         spent += heard.usage
-        request = _told(request, heard.message(world.dialect), results)
+        request = _told(request, heard.message(world.dialect), results, heard.start.response_id if heard.start else "")
     yield Ended(TurnState.FAILED, Trouble(Cause.TOO_MANY_ROUNDS))
 
 
-def _told(request: ModelRequest, answer: Message, results: Sequence[ToolResult]) -> ModelRequest:
-    return replace(request, messages=(*request.messages, answer, Message("user", tuple(results))))
+def _told(request: ModelRequest, answer: Message, results: Sequence[ToolResult], follows: str) -> ModelRequest:
+    messages = (*request.messages, answer, Message("user", tuple(results)))
+    return replace(request, messages=messages, follows=follows)
 
 
 def _act_on(calls: Sequence[ToolUse], world: World) -> Generator[TurnEvent, None, tuple[list[ToolResult], bool]]:
