@@ -37,6 +37,7 @@ from webapp.pages import (
     guard_rails,
     members,
     providers,
+    usage,
     web,
     workspaces,
 )
@@ -58,6 +59,7 @@ BLUEPRINTS = (
     changes.bp,
     campaigns.bp,
     analytics.bp,
+    usage.bp,
     docs.bp,
 )
 

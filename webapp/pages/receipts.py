@@ -149,7 +149,7 @@ def _notes(entries: Sequence[Entry]) -> Iterable[str]:
 
 def _paid(entry: Entry) -> str:
     whose = "your own key" if entry.personal else "the team's key"
-    return f"Paid with {whose} “{entry.key_label}” at {_provider(entry.provider)}, whose bill is what counts."
+    return f"Paid with {whose} “{entry.key_label}” at {provider_name(entry.provider)}, whose bill is what counts."
 
 
 def _priced(entry: Entry) -> str:
@@ -165,6 +165,6 @@ def _priced(entry: Entry) -> str:
             return "Nobody has told us what this model costs."
 
 
-def _provider(slug: str) -> str:
+def provider_name(slug: str) -> str:
     known = web.parts().providers.get(slug)
     return known.name if known else slug
