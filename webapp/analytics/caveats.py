@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from webapp.analytics.catalogue import Pipe
 from webapp.analytics.columns import ADS, ORDERS, VISITS, Source, meaning
 from webapp.analytics.questions import Question
 from webapp.analytics.shape import Shaped
@@ -32,12 +31,17 @@ def attribution(question: Question) -> str:
         return f"The shop's orders, each credited to {who} its buyer's visits in the {days} days before."
     shop = "The shop's orders count on the day they were placed, for the channel of the last visit."
     ads = "What ad platforms attribute counts on the day of the click, by each platform's own rules."
-    made_from = _made_from(pipe)
+    made_from = _made_from(question)
     return " ".join([*([ads] if pipe.claims else []), *([shop] if made_from & ORDERS else [])])
 
 
-def _made_from(pipe: Pipe) -> frozenset[Source]:
-    return frozenset(source for each in pipe.columns for source in meaning(each.key).made_from)
+def _made_from(question: Question) -> frozenset[Source]:
+    """What the columns, or the metric that is judged, are made from."""
+    pipe = question.pipe
+    words = [each.key for each in pipe.columns]
+    if metric := pipe.parameter("metric"):
+        words.append(str(question.values.get("metric", metric.default)))
+    return frozenset(source for word in words for source in meaning(word).made_from)
 
 
 def caveats(question: Question, standing: Standing, shaped: Shaped) -> tuple[str, ...]:
@@ -47,7 +51,7 @@ def caveats(question: Question, standing: Standing, shaped: Shaped) -> tuple[str
 
 
 def _missing(question: Question, standing: Standing, shaped: Shaped) -> Iterator[str]:
-    needed = _made_from(question.pipe) - standing.sources
+    needed = _made_from(question) - standing.sources
     if needed & ADS:
         yield "No ad account is connected: spend and what is made from it is not defined."
     if needed & ORDERS:
@@ -59,7 +63,7 @@ def _missing(question: Question, standing: Standing, shaped: Shaped) -> Iterator
 def _short(question: Question, standing: Standing, shaped: Shaped) -> Iterator[str]:
     """Where a source does not reach as far as the question."""
     since = question.compared.since if question.compared else question.window.since
-    needed = _made_from(question.pipe)
+    needed = _made_from(question)
     if needed & ORDERS and standing.orders and standing.orders.since > since:
         yield f"Orders are known from {standing.orders.since} on; nothing is known of the days before."
     if needed & VISITS and standing.visits and standing.visits.since > since:
@@ -88,11 +92,11 @@ def _apart(question: Question, standing: Standing, shaped: Shaped) -> Iterator[s
     if len(shaped.currencies) > 1:
         yield f"Amounts in {' and '.join(shaped.currencies)} stand in rows of their own; they are never added."
     zones = Counter(each.timezone for each in standing.accounts if each.timezone != standing.timezone)
-    if _made_from(question.pipe) & ADS:
+    if _made_from(question) & ADS:
         for zone, count in sorted(zones.items()):
             yield f"{_accounts(count).capitalize()} {'counts its' if count == 1 else 'count their'} days in {zone}."
     platform = question.values.get("platform")
-    if platform and _made_from(question.pipe) & (ORDERS | VISITS):
+    if platform and _made_from(question) & (ORDERS | VISITS):
         yield f"The shop's figures are those whose last visit came by {platform}."
 
 

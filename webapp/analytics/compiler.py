@@ -123,9 +123,15 @@ def _columns(node: Node, pieces: tuple[Piece, ...], file: str) -> tuple[str, ...
     found = re.match(r"SELECT\s+(.*?)\n\s*FROM\b", body, re.DOTALL | re.IGNORECASE)
     lines = [line.strip().rstrip(",") for line in found[1].splitlines()] if found else []
     names = [re.search(r"(?:\bAS\s+|\A)([a-z][a-z0-9_]*)\Z", line) for line in lines]
-    if not names or None in names:
+    if not names or None in names or any("," in _outside_parentheses(line) for line in lines):
         raise DatafileError(file, node.line, "the endpoint names its columns one a line, and FROM begins a line")
     return tuple(name[1] for name in names if name)
+
+
+def _outside_parentheses(line: str) -> str:
+    while (shorter := re.sub(r"\([^()]*\)", "", line)) != line:
+        line = shorter
+    return line
 
 
 def _text(

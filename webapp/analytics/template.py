@@ -137,8 +137,8 @@ class _Reader:
             self._here().append(self._slot(token[2:-2].strip()))
         elif token.startswith("{%"):
             self._tag(token[2:-2].strip())
-        elif "{" in token or "}" in token:
-            raise self._wrong("a brace stands alone")
+        elif brace := re.search("[{}]", token):
+            raise self._wrong("a brace stands alone", self._line + token.count("\n", 0, brace.start()))
         elif token:
             self._here().append(token)
 
