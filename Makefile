@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed-$(shell cat requirements.txt requirements-dev.txt | cksum | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-peers lint bench migrate catalog
+.PHONY: help run test test-peers lint bench bench-cache bench-pipes migrate catalog
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -36,6 +36,12 @@ lint: $(STAMP) ## ruff and mypy
 
 bench: $(STAMP) ## Measure the product against reading the provider directly
 	@exec $(BIN)/python -m bench
+
+bench-cache: $(STAMP) ## A scripted day of two people: what was read from the prompt cache
+	@exec $(BIN)/python -W ignore:XDG_RUNTIME_DIR -m bench.cache
+
+bench-pipes: $(STAMP) ## Milliseconds per pipe on a million rows
+	@exec $(BIN)/python -W ignore:XDG_RUNTIME_DIR -m bench.pipes
 
 migrate: $(STAMP) ## Bring the database at DATABASE_URL to the newest revision
 	@exec $(BIN)/python -m webapp.db.migrate

@@ -114,9 +114,9 @@ def _misses(db: Session, caller: Caller, calls: Sequence[Call], model: Model | N
 
 def _cold(call: Call, model: Model | None) -> bool:
     """Whether the call read nothing from a cache that there is. Of one whose input was never counted nobody knows."""
-    caches = model is not None and model.cache_read is not None
-    counted = not call.estimated or call.used.cache_write + call.used.cache_write_1h > 0
-    return caches and counted and not call.used.cache_read
+    wrote = call.used.cache_write + call.used.cache_write_1h > 0
+    caches = wrote or (model is not None and model.cache_read is not None)
+    return caches and (wrote or not call.estimated) and not call.used.cache_read
 
 
 def _own_word(db: Session, caller: Caller, before: Sequence[Call], call: Call, model: Model | None) -> Miss:
