@@ -1,4 +1,4 @@
-"""The promise of the prompt cache, on the real product: a scripted day of two people, as `make bench-cache` prints it."""
+"""The promise of the prompt cache, on the real product: a scripted day of two people, as make bench-cache prints it."""
 
 from __future__ import annotations
 
