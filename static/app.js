@@ -55,13 +55,14 @@ document.addEventListener("htmx:after:request", ({ target, detail }) => {
        data-draft says whose it is, the form in which chat; signing out (data-forget) throws all of it away. A question
        that a link prepares replaces nothing: it is put after what was being written, once. */
 const draft = (box) => `draft ${box.dataset.draft} ${box.form.elements.session_id.value}`;
+const prepared = (box) => `${box.form.elements.context?.value} ${box.defaultValue}`;
 const recall = (box) => {
-  const [kept, prepared] = JSON.parse(sessionStorage.getItem(draft(box)) ?? "[]"), given = box.defaultValue;
-  if (kept) box.value = given === prepared || kept.includes(given) ? kept : `${kept.trimEnd()}\n\n${given}`;
+  const [kept, over] = JSON.parse(sessionStorage.getItem(draft(box)) ?? "[]"), given = box.defaultValue;
+  if (kept) box.value = over === prepared(box) || kept.includes(given) ? kept : `${kept.trimEnd()}\n\n${given}`;
 };
 const forget = (box) => { box.value = ""; sessionStorage.removeItem(draft(box)); };
 document.addEventListener("input", ({ target: box }) => {
-  if (box.matches("[data-draft]")) sessionStorage.setItem(draft(box), JSON.stringify([box.value, box.defaultValue]));
+  if (box.matches("[data-draft]")) sessionStorage.setItem(draft(box), JSON.stringify([box.value, prepared(box)]));
 });
 document.addEventListener("submit", ({ target }) => target.matches("[data-forget]") && sessionStorage.clear());
 
@@ -218,6 +219,18 @@ if (drawer && sessionStorage.getItem(kept()) && matchMedia("(width > 800px)").ma
   drawer.setAttribute("data-still", "");
   drawer.showPopover();
 }
+
+/* --- A term shows what it means when it is pointed at or reached by the keyboard, too; a click does so without this. */
+const told = (node) => document.getElementById(node?.closest?.(".term")?.getAttribute("aria-describedby"));
+const tell = ({ target }) => told(target)?.showPopover({ source: target });
+const hush = ({ target, relatedTarget: next }) => {
+  const open = told(target) ?? target.closest?.(".definition");
+  if (open && told(next) !== open && !open.contains(next)) open.hidePopover();
+};
+document.addEventListener("pointerover", (event) => event.pointerType === "mouse" && tell(event));
+document.addEventListener("focusin", (event) => event.target.matches(":focus-visible") && tell(event));
+document.addEventListener("pointerout", hush);
+document.addEventListener("focusout", hush);
 
 /* --- Copy: data-copy names what to copy, or is empty for the code beside the button. */
 document.addEventListener("click", async ({ target }) => {

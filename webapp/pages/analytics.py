@@ -20,7 +20,7 @@ from webapp.analytics.answers import PipeResult
 from webapp.errors import Link
 from webapp.pages import figures, freshness, web
 from webapp.pages.board import asked as urls
-from webapp.pages.board import course, panels, sheets
+from webapp.pages.board import course, panels
 from webapp.pages.board.asked import Asked
 from webapp.pages.board.panels import PANELS, Shown
 from webapp.pages.board.sight import Sight
@@ -119,11 +119,12 @@ def _words(of: Sight) -> dict[str, Any]:
     }
 
 
-def _in_words(name: str) -> list[tuple[str, str]]:
-    """The choices of a field with what they are called."""
-    return [(value, sheets.name_of(value)) for value in urls.CHOICES[name]]
+def _in_words(name: str, without: str = "") -> list[tuple[str, str]]:
+    """The choices of a field with what they are called; `without`: what it is called to choose none."""
+    none = [("", without)] if without else []
+    return [*none, *((value, panels.called(name, value)) for value in urls.CHOICES[name])]
 
 
-def _ask_url(question: str) -> str:
-    """The chat with a question prepared."""
-    return url_for("chat.index", draft=question)
+def _ask_url(question: str, where: str = "chat.index") -> str:
+    """Where the surface of this page is asked, with a question prepared."""
+    return url_for(where, surface="analytics", draft=question)

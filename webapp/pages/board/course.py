@@ -96,7 +96,7 @@ def _chart(
     draw = charts.columns if unit == "count" and len(days) <= charts.overtime.MOST_COLUMNS else charts.line
     return draw(
         f"course-{currency.lower()}-{unit}",
-        f"{', '.join(each.name for each in series)}" + (f" in {currency}" if unit == "money" else ""),
+        " and ".join(each.name for each in series) + (f" in {currency}" if unit == "money" else ""),
         days,
         series,
         unit,

@@ -1,7 +1,7 @@
 """PANELS: what /dashboard/analytics is made of, one record a panel, each named after the pipe that it asks first.
 
 A panel is a partial of its own in every state: waiting (it is fetched when the page is there), shown, refused with the
-reason, or without what it needs. What it shows is a value of tiles.py, course.py, sheets.py or story.py.
+reason, or without what it needs. What it shows is a value of tiles.py, course.py, breakdowns.py or story.py.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from webapp.analytics.answers import PipeRefused
-from webapp.analytics.columns import Source
+from webapp.analytics.columns import Source, meaning
 from webapp.db import UNAVAILABLE
 from webapp.pages import figures
-from webapp.pages.board import course, sheets, story, tiles
+from webapp.pages.board import breakdowns, course, story, tiles
 from webapp.pages.board.sight import Sight
 
 LATE = timedelta(days=2)  # without an order; longer than that hardly happens to a shop that sells
@@ -43,11 +43,11 @@ PANELS: Mapping[str, Panel] = {
         Panel("metric_timeseries", "Over time", ANY, "How did {metrics} develop {days}, and what drove it?",
               course.course),
         Panel("segment_breakdown", "Breakdown", frozenset({"orders", "visits"}),
-              "Which {dimension} did best and which worst {days}?", sheets.segments),
+              "Which {dimension} did best and which worst {days}?", breakdowns.segments),
         Panel("channel_attribution", "Attribution", frozenset({"orders"}),
-              "How far apart are the platforms' claims and our own orders {days}, by channel?", sheets.attribution),
+              "How far apart are the platforms' claims and our own orders {days}, by channel?", breakdowns.attribution),
         Panel("campaign_performance", "Campaigns", frozenset({"ads"}),
-              "Which campaigns should get more budget and which less, going by {days}?", sheets.campaigns),
+              "Which campaigns should get more budget and which less, going by {days}?", breakdowns.campaigns),
         Panel("conversion_funnel", "Funnel", frozenset({"visits"}),
               "Where do we lose most visitors on the way to a purchase {days}?", story.funnel, wide=False),
         Panel("metric_anomalies", "Out of the ordinary", ANY, "Which days stood out {days}, and what caused it?",
@@ -128,10 +128,15 @@ def behind(of: Sight) -> str:
     return f"The newest order is of {figures.day(orders.until, year=True)}. Later days look as if nothing was sold."
 
 
+def called(field: str, value: str) -> str:
+    """A choice of a panel in words."""
+    return meaning(value).label if field == "metric" else breakdowns.name_of(value)
+
+
 def question(panel: Panel, of: Sight) -> str:
     """What Maxxer can be asked about it, with the days spelled out."""
     dimension = of.asked.dimension.replace("_", " ").replace("new vs returning", "visitors, new or returning,")
-    days = f"from {of.days.since} to {of.days.until}"
+    days = f"from {figures.day(of.days.since, year=True)} to {figures.day(of.days.until, year=True)}"
     metrics = course.in_words(of.asked.metrics)
     asks = panel.question.format(days=days, dimension=dimension, metrics=metrics)
-    return asks if of.asked.platform == "" else f"{asks} Only {sheets.name_of(of.asked.platform)}."
+    return asks if of.asked.platform == "" else f"{asks} Only {breakdowns.name_of(of.asked.platform)}."

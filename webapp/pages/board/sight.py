@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -11,7 +12,7 @@ from webapp.ads.windows import Window
 from webapp.analytics import questions
 from webapp.analytics.answers import PipeResult, Row
 from webapp.analytics.catalogue import PIPE_ALLOWLIST
-from webapp.analytics.columns import meaning
+from webapp.analytics.columns import VOCABULARY, meaning
 from webapp.analytics.standing import Standing
 from webapp.pages import figures
 from webapp.pages.board.asked import Asked
@@ -23,6 +24,8 @@ DENOMINATORS = {"mer": "spend", "roas": "spend", "attributed_roas": "spend", "cp
                 "cac": "new_customers", "aov": "orders", "ctr": "impressions", "cpc": "clicks", "cpm": "impressions",
                 "cvr": "sessions"}  # fmt: skip
 NEEDS = {"ads": "an ad account", "orders": "the shop's orders", "visits": "the shop's sessions"}
+WORD = re.compile(r"[a-z]+(?:_[a-z]+)+")
+DAY = re.compile(r"\d{4}-\d\d-\d\d")
 LOWER_IS_BETTER = frozenset({"cpa", "cac", "cpc", "cpm"})
 NEITHER = frozenset({"spend", "impressions"})
 
@@ -132,18 +135,35 @@ def _age(since: Any) -> str:
     return f"{minutes} min ago" if minutes else "less than a minute ago"
 
 
-def about(sight: Sight, *results: PipeResult) -> About:
-    """What has to stand beside the figures of these answers, once."""
+def about(sight: Sight, *results: PipeResult, keys: Sequence[str] = ()) -> About:
+    """What has to stand beside the figures of these answers, once. `keys`: the columns that are shown; none: all."""
     kept = [result.cached_at for result in results if result.cached_at]
     first = results[0]
     said = dict.fromkeys(sentence for result in results for sentence in result.caveats)
     return About(
         facts=tuple(_facts(first)),
         attribution=first.attribution,
-        caveats=(*said, *_unfiltered(sight, first), *_cut(first)),
-        definitions={meaning(word).label: text for word, text in first.definitions.items()},
+        caveats=(*map(_dated, said), *_unfiltered(sight, first), *_cut(first)),
+        definitions={
+            meaning(word).label: means(first, word) for word in keys or first.definitions if means(first, word)
+        },
         as_of=min(kept, default=None),
     )
+
+
+def means(of: PipeResult, key: str) -> str:
+    """What a column means, in words for a person: "Platform revenue ÷ spend."; empty where it says so itself."""
+    text = WORD.sub(lambda word: _label(word[0]), of.definitions.get(key, "")).replace(" / ", " ÷ ").rstrip(".")
+    return f"{text[0].upper()}{text[1:]}." if text else ""
+
+
+def _label(word: str) -> str:
+    return meaning(word).label.lower() if word in VOCABULARY else word
+
+
+def _dated(sentence: str) -> str:
+    """With its days as people write them."""
+    return DAY.sub(lambda found: figures.day(date.fromisoformat(found[0]), year=True), sentence)
 
 
 def _facts(of: PipeResult) -> Sequence[str]:

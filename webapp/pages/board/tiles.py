@@ -81,19 +81,17 @@ def _tile(found: PipeResult, row: Row, key: str, currency: str, days: Sequence[R
         key,
         LABELS.get(key, meaning(key).label),
         sight.figure(row, key, currency),
-        " ".join(_means(found, key)),
+        " ".join(_means(found, key)).strip(),
         sight.change(row, key, currency),
         _before(row, key, currency),
         _formula(row, key, currency),
-        f"Grows from {figures.day(since)}" if since else "",
+        f"Still grows from {figures.day(since)}" if since else "",
         _course(found, key, currency, days),
     )
 
 
 def _means(found: PipeResult, key: str) -> Iterator[str]:
-    text = found.definitions.get(key, "")
-    if text:
-        yield f"{text[0].upper()}{text[1:]}".rstrip(".") + "."
+    yield sight.means(found, key)
     if key == "mer":
         yield "Also called blended ROAS."
     if since := sight.growing(found, key):
@@ -101,7 +99,10 @@ def _means(found: PipeResult, key: str) -> Iterator[str]:
 
 
 def _before(row: Row, key: str, currency: str) -> str:
+    """What the change is against; of what platforms claim it is not the whole of the period before."""
     before = sight.value(row, f"{key}_prev")
+    if before is not None and meaning(key).claimed:
+        return "over final days"
     return "" if before is None else f"from {figures.spell(before, sight.unit(key), currency)}"
 
 

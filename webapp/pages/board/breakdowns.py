@@ -52,7 +52,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Sheet:
+class Breakdown:
     """`first`: what its rows are. A total for each currency."""
 
     first: str
@@ -63,12 +63,15 @@ class Sheet:
     says: str = ""
 
 
-def _sheet(of: Sight, found: PipeResult, first: str, keys: Sequence[str], lines: Sequence[Line], **more: Any) -> Sheet:
+def _breakdown(
+    of: Sight, found: PipeResult, first: str, keys: Sequence[str], lines: Sequence[Line], **more: Any
+) -> Breakdown:
     heads = tuple(
-        Head(key, meaning(key).label, found.definitions.get(key, ""), more.get("sorts", {}).get(key, ""))
-        for key in keys
+        Head(key, meaning(key).label, sight.means(found, key), more.get("sorts", {}).get(key, "")) for key in keys
     )
-    return Sheet(first, heads, tuple(lines), tuple(_totals(found, keys)), sight.about(of, found), more.get("says", ""))
+    return Breakdown(
+        first, heads, tuple(lines), tuple(_totals(found, keys)), sight.about(of, found, keys=keys), more.get("says", "")
+    )
 
 
 def _totals(found: PipeResult, keys: Sequence[str]) -> Iterator[Line]:
@@ -92,7 +95,7 @@ def _cells(found: PipeResult, row: Row, keys: Sequence[str], tops: dict[tuple[st
 
 
 def _bar(value: float | None, top: float) -> float | None:
-    return None if value is None or top <= 0 else round(100 * max(value, 0) / top, 1)
+    return None if value is None or value <= 0 or top <= 0 else round(100 * value / top, 1)
 
 
 def _tops(found: PipeResult, *alike: Sequence[str]) -> dict[tuple[str, str], float]:
@@ -116,21 +119,21 @@ def name_of(word: Any) -> str:
 # --- the three --------------------------------------------------------------------------------------------------
 
 
-def segments(of: Sight) -> Sheet:
+def segments(of: Sight) -> Breakdown:
     found = of.ask("segment_breakdown", dimension=of.asked.dimension)
     keys = ("revenue", "share", "orders", "aov", "sessions", "cvr")
     tops = _tops(found, ["share"])
-    lines = [Line(name_of(row["segment"]), _cells(found, row, keys, tops), under=_apart(found, row))
+    lines = [Line(name_of(row["segment"]), _cells(found, row, keys, tops), under=_apart(of, found, row))
              for row in found.rows]  # fmt: skip
-    return _sheet(of, found, plain(of.asked.dimension), keys, lines)
+    return _breakdown(of, found, plain(of.asked.dimension), keys, lines)
 
 
-def campaigns(of: Sight) -> Sheet:
+def campaigns(of: Sight) -> Breakdown:
     found = of.ask("campaign_performance", level=of.asked.level, sort=of.asked.sort)
     keys = ("spend", "platform_revenue", "roas", "platform_orders", "cpa", "ctr")
     lines = [_campaign(of, found, row, keys, _tops(found, ["spend"])) for row in found.rows]
     first = {"campaign": "Campaign", "adset": "Ad set", "ad": "Ad"}[of.asked.level]
-    return _sheet(of, found, first, keys, lines, sorts=SORTS)
+    return _breakdown(of, found, first, keys, lines, sorts=SORTS)
 
 
 def _campaign(of: Sight, found: PipeResult, row: Row, keys: Sequence[str], tops: Any) -> Line:
@@ -139,18 +142,18 @@ def _campaign(of: Sight, found: PipeResult, row: Row, keys: Sequence[str], tops:
         str(row["name"] or row["id"] or "Without a name"),
         _cells(found, row, keys, tops),
         url_for("campaigns.show", campaign_id=str(row["campaign_id"]), **of.asked.campaign_days(of.days)),
-        " · ".join([*within, name_of(row["platform"]), *filter(None, [_apart(found, row)])]),
+        " · ".join([*within, name_of(row["platform"]), *filter(None, [_apart(of, found, row)])]),
         "" if row["status"] == "active" else plain(row["status"]),
     )
 
 
-def attribution(of: Sight) -> Sheet:
+def attribution(of: Sight) -> Breakdown:
     found = of.ask("channel_attribution", model=of.asked.model, lookback=int(of.asked.lookback))
     keys = ("attributed_revenue", "platform_revenue", "gap", "attributed_orders", "spend", "attributed_roas", "roas")
     tops = _tops(found, ["attributed_revenue", "platform_revenue"])
-    lines = [Line(name_of(row["channel"]), _cells(found, row, keys, tops), under=_apart(found, row))
+    lines = [Line(name_of(row["channel"]), _cells(found, row, keys, tops), under=_apart(of, found, row))
              for row in found.rows]  # fmt: skip
-    return _sheet(of, found, "Channel", keys, lines, says=" ".join(_claims(of, found)))
+    return _breakdown(of, found, "Channel", keys, lines, says=" ".join(_claims(of, found)))
 
 
 def _claims(of: Sight, found: PipeResult) -> Iterator[str]:
@@ -174,6 +177,7 @@ def _money(value: float, currency: str) -> str:
     return figures.spell(value, "money", currency, short=True)
 
 
-def _apart(found: PipeResult, row: Row) -> str:
-    """The currency of a row, where there are several."""
-    return "" if found.currency else sight.currency_of(row, found)
+def _apart(of: Sight, found: PipeResult, row: Row) -> str:
+    """The currency of a row, where it is not the shop's."""
+    currency = sight.currency_of(row, found)
+    return "" if currency == of.standing.currency else currency
