@@ -36,6 +36,7 @@ from webapp.db.models import (
     ChatSession,
     ChatTurn,
     Invitation,
+    Upload,
     UserSession,
 )
 from webapp.llm.blocks import Text, block_to_json
@@ -54,6 +55,8 @@ PUBLIC = {
     "docs.byok",
     "docs.provider",
     "docs.ads",
+    "collect.receive",
+    "collect.script",
 }
 STREAM = "stream"  # a policy of its own: always 200 and one frame that ends it (reference/htmx.md §1.2, trap 3)
 
@@ -195,6 +198,22 @@ def a_campaign(whose: Whose) -> uuid.UUID:
     return row.id
 
 
+def an_upload(whose: Whose) -> uuid.UUID:
+    """An export that was looked at, and not saved yet."""
+    row = Upload(
+        id=uuid.uuid4(),
+        workspace_id=whose.workspace_id,
+        created_by=whose.browser.user_id,
+        filename=f"{CANARY}.csv",
+        kind="google",
+        header=["Day", "Campaign", "Currency code", "Cost"],
+        body=f"2,,2026-09-01,Brand {CANARY},EUR,12.50\n",
+        expires_at=func.now() + timedelta(hours=1),
+    )
+    whose.insert(row)
+    return row.id
+
+
 MADE: dict[str, Callable[[Whose], object]] = {
     "workspace_id": lambda whose: whose.workspace_id,
     "user_id": lambda whose: whose.browser.user_id,
@@ -206,6 +225,7 @@ MADE: dict[str, Callable[[Whose], object]] = {
     "account_id": an_ad_account,
     "campaign_id": a_campaign,
     "plan_id": a_plan,
+    "upload_id": an_upload,
 }
 SHARED = {"slug": "anthropic", "platform": "meta", "pipe": "kpi_summary"}  # names that belong to nobody
 PRIVATE = {"session_id", "turn_id", "browser_id"}  # not even the other owner's business

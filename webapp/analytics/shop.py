@@ -9,7 +9,7 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -46,6 +46,17 @@ class Shop:
     is_demo: bool
 
 
+@dataclass(frozen=True)
+class Counted:
+    """What a shop has: orders that were imported, orders that only the collector saw, visits; and the newest days."""
+
+    imported: int
+    collected: int
+    visits: int
+    orders_until: date | None
+    visits_until: date | None
+
+
 class DemoShop(UserError):
     """The workspace's shop is the demo's."""
 
@@ -69,6 +80,21 @@ def find(scope: Scope, db: Session) -> Shop | None:
         row.collected or {},
         has_demo(scope, db),
     )
+
+
+def count(scope: Scope, db: Session) -> Counted:
+    """Real ones only."""
+    orders = select(
+        func.count().filter(StoreOrder.source == "shopify"),
+        func.count().filter(StoreOrder.source == "collect"),
+        func.max(StoreOrder.day),
+    ).where(StoreOrder.workspace_id == scope.workspace_id, StoreOrder.source != "demo")
+    visits = select(func.count(), func.max(Visit.day)).where(
+        Visit.workspace_id == scope.workspace_id, Visit.source != "demo"
+    )
+    imported, collected, orders_until = db.execute(orders).one()
+    seen, visits_until = db.execute(visits).one()
+    return Counted(imported, collected, seen, orders_until, visits_until)
 
 
 def has_demo(scope: Scope, db: Session) -> bool:

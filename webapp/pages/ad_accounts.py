@@ -281,6 +281,7 @@ def _context(scope: Scope, card: Card | None = None, instead: Shown | None = Non
         "keepers": _keepers(scope),
         "rails": rails,
         "writes": web.parts().platforms.writes,
+        "imports_url": url_for("imports.index"),
     }
 
 

@@ -46,6 +46,7 @@ class Review:
     currency: Decided
     found: AdFile | OrderFile | None
     problems: tuple[Problem, ...]
+    account_name: str  # as the file names it; empty if it does not
 
     @property
     def ready(self) -> bool:
@@ -65,7 +66,8 @@ def review(sheet: Sheet, choices: Choices, *, today: date) -> Review:
         problems += found.problems or _nothing(found)
     dates, mark, currency = decided
     shown = tuple(_columns(sheet, columns))
-    return Review(sheet, choices, shown, dates, mark, currency, found, tuple(problems))
+    account = next(iter(evidence.accounts), "")
+    return Review(sheet, choices, shown, dates, mark, currency, found, tuple(problems), account)
 
 
 def _decide(

@@ -56,7 +56,7 @@ def keep(scope: Scope, db: Session, filename: str, sheet: Sheet) -> uuid.UUID:
 
 
 def find(scope: Scope, db: Session, upload_id: uuid.UUID, *, lock: bool = False) -> Kept:
-    """Raises the not-found UserError for one that is foreign, gone or too old. `lock`: until commit it is ours alone."""
+    """Raises the not-found UserError for one that is foreign, gone or too old. `lock`: ours alone until commit."""
     row = _row(scope, db, upload_id, lock=lock)
     kind: Any = row.kind
     sheet = Sheet(kind, tuple(row.header), tuple(row.dropped), row.body)
