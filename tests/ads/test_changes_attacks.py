@@ -385,6 +385,22 @@ def test_a_slow_process_that_lost_its_lease_writes_nothing(at):
     assert len(at.elsewhere.writes) == 1
 
 
+def test_a_slow_process_leaves_the_work_to_whoever_has_the_lease_now(at):
+    """That one has taken over and not yet come to the item."""
+    plan = at.approved(at.wants("Summer"))
+
+    def sleep_while_another_takes_over() -> None:
+        at.elsewhere.before["read"] = raising(Killed())
+        its_lease_runs_out(at, plan)
+        with pytest.raises(Killed):
+            at.carry_out(plan)
+        at.elsewhere.before.clear()
+
+    at.elsewhere.before["validate"] = sleep_while_another_takes_over
+    assert at.carry_out(plan).status == "approved"
+    assert at.elsewhere.writes == []
+
+
 def test_a_claimed_item_that_cannot_be_read_stays_uncertain(at):
     plan = at.approved(at.wants("Summer"))
     at.elsewhere.after["update"] = raising(Killed())
