@@ -6,8 +6,11 @@ from datetime import timedelta
 
 from webapp.ads import google, google_signin, meta, meta_graph, meta_wire, sync
 from webapp.ads.faults import explain
+from webapp.ads.imports import uploads
 from webapp.ads.money import META_WHOLE
 from webapp.ads.platform import Trouble
+from webapp.analytics import pace, shop
+from webapp.pages import collect, imports, web
 
 TOLD = (  # what people meet, the most frequent first
     Trouble.TOKEN,
@@ -23,7 +26,11 @@ TOLD = (  # what people meet, the most frequent first
 
 
 def of(platform: str) -> dict[str, str]:
-    """The facts of one guide: "meta" or "google"."""
+    """The facts of one guide: "meta", "google", "import" or "collector"."""
+    if platform == "import":
+        return _of_import()
+    if platform == "collector":
+        return _of_collector()
     drawn = {
         "ads.first_days": str(sync.FIRST),
         "ads.again_days": str(sync.AGAIN),
@@ -50,6 +57,24 @@ def _of_google() -> dict[str, str]:
         "google.url": google.GOOGLE_ADS,
         "google.version": google.VERSION,
         "google.token_url": google_signin.TOKEN_URL,
+    }
+
+
+def _of_import() -> dict[str, str]:
+    return {
+        "import.megabytes": str(imports.MOST_BYTES // 2**20),
+        "import.minutes": str(uploads.LIFETIME // timedelta(minutes=1)),
+        "import.uploads": f"{imports.UPLOADS} in {imports.PER // 60} minutes",
+    }
+
+
+def _of_collector() -> dict[str, str]:
+    return {
+        "collector.bytes": f"{collect.LARGEST:,}",
+        "collector.per_address": f"{pace.PER_ADDRESS:,}",
+        "collector.per_shop": f"{pace.PER_SHOP:,}",
+        "collector.sites": str(shop.MOST_ORIGINS),
+        "collector.script_bytes": f"{(web.STATIC / 'collect.js').stat().st_size:,}",
     }
 
 

@@ -19,6 +19,7 @@ BYOK = "byok"
 OF_PROVIDERS = "providers/"  # beginning of the names of the setup guides
 OF_ADS = "ads/"
 AD_LOGOS = {"meta": "meta", "google": "google_ads"}  # the ad platforms that have a guide
+OF_DATA = {"import": ("Import files", "file-text"), "collector": ("The collector", "globe")}  # other ways in
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Place:
     title: str
     url: str
     logo: str = ""
+    icon: str = "key"  # where there is no logo
     connect: str = ""
     provider: Provider | None = None
 
@@ -76,19 +78,24 @@ def places() -> list[Place]:
     """Every guide of this installation."""
     setup = [_of_provider(each) for each in web.parts().providers.values() if not each.demo]
     ads = [_of_platform(platform) for platform in AD_LOGOS]
-    return [Place(BYOK, "Bring your own key", url_for("docs.byok")), *setup, *ads]
+    return [Place(BYOK, "Bring your own key", url_for("docs.byok")), *setup, *ads, *map(_of_data, OF_DATA)]
 
 
 def _of_provider(provider: Provider) -> Place:
     connect = url_for("providers.index", _anchor=f"provider-{provider.slug}")
     name = OF_PROVIDERS + provider.slug
-    return Place(name, provider.name, setup_url(provider), provider.logo, connect, provider)
+    return Place(name, provider.name, setup_url(provider), provider.logo, connect=connect, provider=provider)
 
 
 def _of_platform(platform: str) -> Place:
     connect = url_for("ad_accounts.index", _anchor=f"platform-{platform}")
     title = f"{NAMES[platform].removesuffix(' Ads')} Ads"
-    return Place(OF_ADS + platform, title, url_for("docs.ads", slug=platform), AD_LOGOS[platform], connect)
+    return Place(OF_ADS + platform, title, url_for("docs.ads", slug=platform), AD_LOGOS[platform], connect=connect)
+
+
+def _of_data(slug: str) -> Place:
+    title, icon = OF_DATA[slug]
+    return Place(OF_ADS + slug, title, url_for("docs.ads", slug=slug), icon=icon)
 
 
 def setup_url(provider: Provider) -> str:
