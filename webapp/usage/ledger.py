@@ -18,7 +18,7 @@ from typing import Any
 from typing import cast as typed
 
 from sqlalchemy import ColumnElement, FromClause, Select, SQLColumnExpression, func, select, true
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from webapp.accounts import Scope
 from webapp.db import Session
@@ -153,7 +153,7 @@ def _earlier(db: Session, caller: Caller, call: Call) -> list[Earlier]:
             UsageEntry.turn_id != caller.turn_id,
             UsageEntry.at.between(now - LOOK_BACK, now),
         )
-        .distinct(UsageEntry.model, UsageEntry.prefix_hash)
+        .ext(distinct_on(UsageEntry.model, UsageEntry.prefix_hash))
         .order_by(UsageEntry.model, UsageEntry.prefix_hash, UsageEntry.at.desc())
     )
     return [Earlier((now - row[0]).total_seconds(), *row[1:]) for row in db.execute(query)]
