@@ -22,11 +22,13 @@ test: $(STAMP) ## Lint, types, and every test, the browser's too
 	$(BIN)/pytest -n 2 tests/browser
 	$(BIN)/pytest tests/system tests/test_run.py
 
-test-peers: $(STAMP) ## Against LiteLLM's proxy and the SDKs of Meta and Google, in environments of their own
+test-peers: $(STAMP) ## Against LiteLLM, the SDKs of Meta and Google, and Tinybird's parser on ClickHouse
 	@$(PYTHON) -m venv $(VENV)/peers
 	@$(VENV)/peers/bin/pip install --quiet --disable-pip-version-check -r tests/peers/requirements.txt
 	@$(PYTHON) -m venv $(VENV)/ads-peers
 	@$(VENV)/ads-peers/bin/pip install --quiet --disable-pip-version-check -r tests/peers/requirements-ads.txt
+	@$(PYTHON) -m venv $(VENV)/pipes-peers
+	@$(VENV)/pipes-peers/bin/pip install --quiet --disable-pip-version-check -r tests/peers/requirements-pipes.txt
 	$(BIN)/pytest tests/peers
 
 lint: $(STAMP) ## ruff and mypy

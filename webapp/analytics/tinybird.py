@@ -125,7 +125,8 @@ class Tinybird:
             said = json.loads(body)["error"]
         except (ValueError, KeyError, TypeError):
             return ""
-        return scrub(" ".join(str(said).split()), self.token)[:300]
+        sentence = scrub(" ".join(str(said).split()), self.token)[:300].rstrip(".")
+        return f"{sentence}." if sentence else ""
 
 
 def _part(claims: Mapping[str, Any]) -> str:
