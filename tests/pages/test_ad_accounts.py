@@ -110,8 +110,7 @@ def test_a_token_that_meta_refuses_is_not_kept_and_metas_words_are_shown(alice: 
     said = words(answer.text)
     assert answer.status_code == 422
     assert "Meta does not accept this sign-in" in said
-    assert "Session has expired on Sunday" in said
-    assert "190/463" in said
+    assert "Meta said (190): Session has expired on Sunday" in said
     assert re.search(r'name="read_only"[^>]*checked', answer.text)
     assert rows(alice) == []
     assert TOKEN not in answer.text
@@ -328,7 +327,7 @@ def test_bob_sees_the_accounts_and_is_told_who_changes_them(connected: Browser, 
     page = bob.get(PAGE).text
     assert "Acme Shop" in words(page)
     assert "Ad accounts are changed by an owner or admin of Acme: Alice." in words(page)
-    assert "<form" not in re.sub(r".*<main", "", page, flags=re.DOTALL)
+    assert "<form" not in page[page.index('id="ad-accounts"') : page.index("</main>")]
     for path in (META, f"{place(connected)}/sync", f"{place(connected)}/disconnect", f"{PAGE}/demo"):
         assert bob.send(path, token=TOKEN).status_code == 403
 

@@ -220,7 +220,7 @@ def _read(scope: Scope, account_id: uuid.UUID) -> None:
 
 def read_stale(scope: Scope) -> None:
     """For a page that shows figures: have the accounts read that were not for an hour."""
-    with web.database().begin() as db:
+    with web.database().look() as db:
         waiting = sync.stale(scope, db)
     for account_id in waiting:
         _read(scope, account_id)

@@ -16,7 +16,7 @@ from webapp.ads.accounts import AccountRow
 from webapp.ads.faults import NAMES
 from webapp.ads.figures import Campaign, Day, Report
 from webapp.ads.plans import ItemView, PlanView
-from webapp.pages import campaign_urls, charts, figures, freshness, measures, web
+from webapp.pages import ad_accounts, campaign_urls, charts, figures, freshness, measures, web
 from webapp.pages.campaign_urls import Asked
 from webapp.pages.charts import Series, TimeChart
 from webapp.pages.measures import BY_KEY
@@ -43,6 +43,8 @@ MANAGERS = {
 def index(scope: Scope) -> ResponseReturnValue:
     """The whole page, or for htmx only the table, with the URL that shows the same."""
     asked = Asked.of(request.args)
+    if not web.is_htmx():
+        ad_accounts.read_stale(scope)
     with web.database().look() as db:
         connected = accounts.listed(scope, db)
         listing = reports.campaigns(scope, db, asked.query())
