@@ -51,7 +51,8 @@ def test_an_answer_warms_it_for_five_minutes(database: Database, priced: Somebod
     with database.begin() as db:
         ask(priced, db)
         found = look(priced, db)
-        assert found is not None and found.until is not None
+        assert found is not None
+        assert found.until is not None
         assert timedelta(minutes=3.5) < found.until - datetime.now(UTC) < timedelta(minutes=4.1)
 
 
@@ -62,7 +63,9 @@ def test_then_it_is_cold_unless_the_workspace_keeps_it_for_an_hour(database: Dat
         set_policy(priced.scope, db, Policy(cache_ttl="1h"))
         db.expire_all()
         found = look(priced, db)
-        assert found is not None and found.until is not None and found.minutes == 60
+        assert found is not None
+        assert found.until is not None
+        assert found.minutes == 60
 
 
 def test_another_model_or_key_is_as_cold_as_before(database: Database, priced: Somebody) -> None:

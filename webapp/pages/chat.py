@@ -236,6 +236,24 @@ def _holds(pick: Pick, words: Sequence[str]) -> bool:
     return all(word in text for word in words)
 
 
+@bp.get("/chat/warmth")
+@web.within(Right.READ)
+def warmth_now(scope: Scope) -> ResponseReturnValue:
+    """Whether the cache is warm: asked now and then by a page that showed it warm."""
+    session_id = web.uuid_or_404(request.args["session_id"]) if request.args.get("session_id") else None
+    with web.database().look() as db:
+        return render_template("chat/_warmth.html", **_warmth(scope, db, session_id))
+
+
+def _warmth(scope: Scope, db: Any, session_id: uuid.UUID | None) -> dict[str, Any]:
+    session = transcript.session(scope, db, session_id) if session_id else None
+    place = session.surface if session else conversation.surface()
+    groups = picker.groups(scope, db, web.parts().providers)
+    pick = picker.current(scope, db, groups, *picker.wanted(scope, db, *(session.choice if session else ())))
+    found = conversation.warmth_of(scope, db, pick, session_id, place)
+    return {"warmth": found, "session_id": session_id, "surface": SURFACES[place]}
+
+
 @bp.post("/chat/model")
 @web.within(Right.CHAT)
 def choose(scope: Scope) -> ResponseReturnValue:
@@ -348,6 +366,7 @@ def _final(scope: Scope, turn_id: uuid.UUID) -> bytes:
         turn = transcript.turn(scope, db, turn_id)
         session = transcript.session(scope, db, turn.session_id)
         attention = byok.attention(scope, db)
+        warm = _warmth(scope, db, session.id)
     around = {"turn": turn, "session": session, "row": session, "session_id": session.id, "last": True}
     action = render_template("chat/_action.html", live_turn=None, ready=scope.may(Right.CHAT), **around)
     parts = [
@@ -355,6 +374,7 @@ def _final(scope: Scope, turn_id: uuid.UUID) -> bytes:
         frames.partial("composer-action", frames.REPLACE, action),
         frames.partial("usage", frames.REPLACE, render_template("chat/_usage.html", **around)),
         frames.partial(f"session-{session.id}", frames.REPLACE, render_template("chat/_session.html", **around)),
+        frames.partial("warmth", frames.REPLACE, render_template("chat/_warmth.html", **warm)),
         frames.partial("announce", frames.GROW, html.escape(words.announcement(turn))),
     ]
     if attention:

@@ -12,13 +12,14 @@ from flask import request
 
 from webapp.accounts import Right, Scope
 from webapp.ads import reports
-from webapp.chat import picker, transcript
-from webapp.chat.picker import Group
+from webapp.chat import picker, prefixes, transcript
+from webapp.chat.picker import Group, Pick
 from webapp.chat.surfaces import SURFACES
 from webapp.chat.transcript import SessionRow
 from webapp.errors import not_found
 from webapp.llm.blocks import Context
 from webapp.pages import web, words
+from webapp.usage.warmth import Warmth, warmth
 
 FEWEST_MODELS = 8  # rows that every provider gets
 SHOWN_MODELS = 60  # rows of the picker; typing narrows the rest
@@ -68,10 +69,28 @@ def around(scope: Scope, db: Any, session: SessionRow | None) -> dict[str, Any]:
         "groups": shortened(groups),
         "more": left_out(groups),
         "pick": pick,
+        "warmth": warmth_of(scope, db, pick, session.id if session else None, place),
         "gone": model if groups and not pick else "",
         "ready": bool(groups) and scope.may(Right.CHAT),
         "renaming": None,
     }
+
+
+def warmth_of(
+    scope: Scope, db: Any, pick: Pick | None, session_id: uuid.UUID | None, surface_name: str
+) -> Warmth | None:
+    """Of what the next question would begin with."""
+    if pick is None:
+        return None
+    return warmth(
+        scope,
+        db,
+        provider=pick.provider.slug,
+        model=pick.model.id,
+        key_id=pick.key.id,
+        session_id=session_id,
+        prefix=prefixes.current(SURFACES[surface_name]).hash,
+    )
 
 
 def surface() -> str:

@@ -57,10 +57,10 @@ def provider(slug: str) -> ResponseReturnValue:
     return _page(OF_PROVIDERS + slug)
 
 
-@bp.get("/docs/ads/<slug>")
+@bp.get("/docs/ads/<topic>")
 @web.public
-def ads(slug: str) -> ResponseReturnValue:
-    return _page(OF_ADS + slug)
+def ads(topic: str) -> ResponseReturnValue:
+    return _page(OF_ADS + topic)
 
 
 def _page(name: str) -> ResponseReturnValue:
@@ -90,12 +90,12 @@ def _of_provider(provider: Provider) -> Place:
 def _of_platform(platform: str) -> Place:
     connect = url_for("ad_accounts.index", _anchor=f"platform-{platform}")
     title = f"{NAMES[platform].removesuffix(' Ads')} Ads"
-    return Place(OF_ADS + platform, title, url_for("docs.ads", slug=platform), AD_LOGOS[platform], connect=connect)
+    return Place(OF_ADS + platform, title, url_for("docs.ads", topic=platform), AD_LOGOS[platform], connect=connect)
 
 
 def _of_data(slug: str) -> Place:
     title, icon = OF_DATA[slug]
-    return Place(OF_ADS + slug, title, url_for("docs.ads", slug=slug), icon=icon)
+    return Place(OF_ADS + slug, title, url_for("docs.ads", topic=slug), icon=icon)
 
 
 def setup_url(provider: Provider) -> str:
@@ -115,5 +115,5 @@ def _link_to(name: str) -> str:
     if name.startswith(OF_PROVIDERS):
         return url_for("docs.provider", slug=name.removeprefix(OF_PROVIDERS))
     if name.startswith(OF_ADS):
-        return url_for("docs.ads", slug=name.removeprefix(OF_ADS))
+        return url_for("docs.ads", topic=name.removeprefix(OF_ADS))
     return url_for(f"docs.{name}")

@@ -5,6 +5,7 @@ What a provider's faults are called is in llm/errors.py; which of these words st
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -227,6 +228,11 @@ def announcement(turn: TurnView) -> str:
     return text if len(text) <= 600 else f"The answer is ready, {len(text.split())} words."
 
 
+def minutes_until(moment: datetime) -> str:
+    left = (moment - datetime.now(UTC)).total_seconds()
+    return f"{math.ceil(left / 60)} min" if left > 90 else f"{max(0, math.ceil(left))} s"
+
+
 def for_templates() -> dict[str, Any]:
     """The functions and constants that the chat's templates use."""
     return {
@@ -238,6 +244,7 @@ def for_templates() -> dict[str, Any]:
         "detours": detours,
         "ask_again_at": ask_again_at,
         "new_request_id": uuid.uuid4,
+        "minutes_until": minutes_until,
         "continue_words": CONTINUE,
         "key_kinds": KEY_KINDS,
     }
