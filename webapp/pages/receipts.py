@@ -32,7 +32,7 @@ MISSES: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Receipt:
-    """A table: a column for the whole answer, and with more than one call a column for each."""
+    """A table: a column for the whole answer, and with more than one call `heads` and a column for each."""
 
     summary: str
     heads: tuple[str, ...]
@@ -44,23 +44,33 @@ def receipt_of(turn: TurnView) -> Receipt:
     """Of a turn that has entries in the ledger."""
     entries = turn.entries
     several = len(entries) > 1
-    heads = ("Whole answer", *(f"Call {entry.round + 1}" for entry in entries)) if several else ("This answer",)
+    heads = ("Whole answer", *(f"Call {entry.round + 1}" for entry in entries)) if several else ()
     return Receipt(spent_words(total(entries)), heads, tuple(_rows(entries)), tuple(_notes(entries)))
 
 
 def spent_words(spent: Spent) -> str:
     """A sum in one line: tokens, money, and how much of the input came from a cache."""
-    said = [f"{_about(spent)}{spent.tokens:,} tokens", cost_words(spent)]
-    if spent.used.cache_read:
-        said.append(f"{spent.from_cache:.0%} from cache")
-    return " · ".join(said)
+    return " · ".join([token_words(spent), cost_words(spent), *cache_words(spent)])
+
+
+def token_words(spent: Spent) -> str:
+    return f"{_about(spent)}{spent.tokens:,} tokens"
+
+
+def cache_words(spent: Spent) -> list[str]:
+    return [f"{percent(spent.from_cache)} from cache"] if spent.used.cache_read else []
+
+
+def percent(part: float | None) -> str:
+    """Rounded down: what is not all is not called 100%."""
+    return figures.DASH if part is None else f"{int(part * 100)}%"
 
 
 def cost_words(spent: Spent) -> str:
     """The price of a sum, with the calls that it leaves out."""
     if spent.cost is None:
         return f"price {UNKNOWN}"
-    known = _about(spent) + dollars(spent.micros)
+    known = _about_if(spent, spent.micros) + dollars(spent.micros)
     return f"{known} and {_calls(spent.unpriced)} of {UNKNOWN} price" if spent.unpriced else known
 
 
@@ -77,6 +87,10 @@ def dollars(micros: int | None) -> str:
 
 def _about(spent: Spent) -> str:
     return "about " if spent.estimated else ""
+
+
+def _about_if(spent: Spent, count: int) -> str:
+    return _about(spent) if count else ""
 
 
 def _calls(count: int) -> str:
@@ -103,20 +117,22 @@ def _rows(entries: Sequence[Entry]) -> Iterable[tuple[str, tuple[str, ...]]]:
     sums = [whole, *(entry.spent for entry in entries)] if len(entries) > 1 else [whole]
     for label, count, always in TOKENS:
         if always or count(whole):
-            yield label, tuple(_about(each) + f"{count(each):,}" for each in sums)
+            yield label, tuple(_about_if(each, count(each)) + f"{count(each):,}" for each in sums)
     yield "Price", tuple(_price(each) for each in sums)
-    yield "Saved by caching", tuple(_saved(each) for each in sums)
+    yield "Saved by caching", tuple(_saved(each) for each in [entries, *([e] for e in entries)][: len(sums)])
     yield "First word after", _per_call(entries, [_seconds(entry.first_token_ms) for entry in entries])
     yield "Took", _per_call(entries, [_seconds(entry.duration_ms) for entry in entries])
     yield "Model", _per_call(entries, [entry.model_served or entry.model for entry in entries])
 
 
 def _price(spent: Spent) -> str:
-    return UNKNOWN if spent.cost is None else _about(spent) + dollars(spent.cost)
+    return UNKNOWN if spent.cost is None else _about_if(spent, spent.cost) + dollars(spent.cost)
 
 
-def _saved(spent: Spent) -> str:
-    return UNKNOWN if spent.cost is None else dollars(spent.saved)
+def _saved(entries: Sequence[Entry]) -> str:
+    """Unknown where no list has a price: a provider's own figure does not tell what it would have been."""
+    known = [entry for entry in entries if entry.cost.saved is not None]
+    return dollars(total(known).saved) if known else UNKNOWN
 
 
 def _per_call(entries: Sequence[Entry], cells: Sequence[str]) -> tuple[str, ...]:
@@ -144,12 +160,12 @@ def _notes(entries: Sequence[Entry]) -> Iterable[str]:
             what = "missed a part of the cache" if entry.used.cache_read else "read nothing from the cache"
             yield f"{which} {what}: {why}"
     if any(entry.estimated for entry in entries):
-        yield "What is called “about” is our estimate: the provider had not counted it when the answer was cut."
+        yield "What is called “about” is our estimate: the answer ended before the provider had counted it."
 
 
 def _paid(entry: Entry) -> str:
     whose = "your own key" if entry.personal else "the team's key"
-    return f"Paid with {whose} “{entry.key_label}” at {provider_name(entry.provider)}, whose bill is what counts."
+    return f"Paid with {whose} “{entry.key_label}” at {provider_name(entry.provider)}. What counts is its bill."
 
 
 def _priced(entry: Entry) -> str:
@@ -159,6 +175,8 @@ def _priced(entry: Entry) -> str:
         case "table" if entry.cost.priced_at:
             on = figures.day(date.fromisoformat(entry.cost.priced_at), year=True)
             return f"Priced by our list of {on}."
+        case "table" if not entry.cost.micros:
+            return "This model costs nothing."
         case "table":
             return "Priced by the provider's own list."
         case _:

@@ -16,8 +16,7 @@ from flask import Blueprint, Response, render_template, request, stream_with_con
 from flask.typing import ResponseReturnValue
 
 from webapp.accounts import Right, Scope
-from webapp.chat.surfaces import SURFACES
-from webapp.pages import charts, receipts, sheets, web
+from webapp.pages import charts, figures, receipts, sheets, web
 from webapp.pages.charts import Series, TimeChart
 from webapp.usage import totals
 from webapp.usage.prices import MICROS
@@ -35,7 +34,7 @@ GROUPS: tuple[tuple[By, str], ...] = (
     ("model", "Model"),
     ("provider", "Provider"),
     ("member", "Member"),
-    ("surface", "Where"),
+    ("surface", "Place"),
     ("key", "Key"),
 )
 HEAD = (
@@ -162,7 +161,7 @@ def _tables(groups: Mapping[By, Sequence[Row]], everybody: bool) -> Iterator[Tab
 
 
 def _by_day(spent: Mapping[date, Spent]) -> Table:
-    return Table("day", "Day", tuple((f"{day}", "", spent[day]) for day in sorted(spent, reverse=True)))
+    return Table("day", "Day", tuple((figures.weekday(day), "", spent[day]) for day in sorted(spent, reverse=True)))
 
 
 def _charts(days: Days, by_day: Mapping[date, Spent]) -> list[TimeChart]:
@@ -190,7 +189,7 @@ def _name(by: By, row: Row) -> str:
         case "provider":
             return receipts.provider_name(row.name)
         case "surface":
-            return SURFACES[row.name].agent if row.name in SURFACES else row.name
+            return row.name.capitalize()
         case "key":
             return f"{row.owner}'s own “{row.name}”" if row.owner else f"“{row.name}”"
         case _:
@@ -250,6 +249,9 @@ def _furnish(state: Any) -> None:
     state.app.jinja_env.globals.update(
         receipt_of=receipts.receipt_of,
         spent_words=receipts.spent_words,
+        token_words=receipts.token_words,
+        cache_words=receipts.cache_words,
+        percent=receipts.percent,
         cost_words=receipts.cost_words,
         dollars=receipts.dollars,
     )
