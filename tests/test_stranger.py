@@ -227,7 +227,8 @@ MADE: dict[str, Callable[[Whose], object]] = {
     "plan_id": a_plan,
     "upload_id": an_upload,
 }
-SHARED = {"slug": "anthropic", "platform": "meta", "topic": "meta", "pipe": "kpi_summary"}  # names that belong to nobody
+# Names that belong to nobody.
+SHARED = {"slug": "anthropic", "platform": "meta", "topic": "meta", "pipe": "kpi_summary"}
 PRIVATE = {"session_id", "turn_id", "browser_id"}  # not even the other owner's business
 
 
