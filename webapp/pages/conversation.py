@@ -28,11 +28,17 @@ SHOWN_SESSIONS = 50  # rows of the side list, until one asks for all
 
 SUGGESTIONS: Mapping[str, Sequence[tuple[str, str]]] = {
     "chat": (
-        ("bar-chart", "Explain ROAS, MER and CPA in a short table, with when to use which."),
+        ("bar-chart", "How did my campaigns do last week?"),
+        ("search", "Which campaign has the best ROAS this month, and on how many orders?"),
+        ("wrench", "Pause the campaigns with low ROAS."),
         ("megaphone", "Write three headlines for a summer sale of running shoes, under 30 characters each."),
-        ("search", "Which questions should I ask before raising a campaign's budget by 30 %?"),
-        ("wrench", "Write a SQL query for weekly spend and revenue by channel."),
-    )
+    ),
+    "analytics": (
+        ("bar-chart", "How was the last month against the one before?"),
+        ("search", "Which channel brings the most revenue?"),
+        ("megaphone", "Where do visitors leave on the way to an order?"),
+        ("wrench", "What stood out in the last four weeks?"),
+    ),
 }
 
 
