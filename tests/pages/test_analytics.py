@@ -124,7 +124,9 @@ def test_with_ads_alone_the_platforms_figures_stand_first_and_the_rest_is_named_
     spent(alice, account(alice), 100, 250)
     page = alice.get(HERE).text
     assert "No orders of a shop are here" in page
+    assert 'href="/settings/ad-accounts/import">Import orders</a>' in page
     assert "No sessions of a shop are here" in page
+    assert 'href="/settings/ad-accounts/shop">Set up the collector</a>' in page
     assert 'id="panel-campaign_performance"' in page
     assert 'id="panel-cohort_ltv"' not in page
     assert list(tiles(panel(alice, "kpi_summary")))[:3] == ["Ad spend", "Platform ROAS", "Platform revenue"]

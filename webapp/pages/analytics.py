@@ -17,6 +17,7 @@ from webapp.accounts import Right, Scope
 from webapp.ads import accounts
 from webapp.analytics import source, standing
 from webapp.analytics.answers import PipeResult
+from webapp.analytics.columns import Source
 from webapp.errors import Link
 from webapp.pages import figures, freshness, web
 from webapp.pages.board import asked as urls
@@ -29,7 +30,6 @@ bp = Blueprint("analytics", __name__)
 
 WHOLE_WITHIN = 12.0  # seconds, after which the rest of a whole page is left to a second try
 COMPARE = (("prev", "Previous period"), ("year", "Year before"), ("none", "Compare with nothing"))
-SETTINGS = {"ads": Link("Connect an ad account", accounts.PAGE.url)}
 PLATFORMS = (("", "All channels"), ("meta", "Meta"), ("google", "Google"))
 
 
@@ -90,7 +90,7 @@ def _board(scope: Scope, of: Sight) -> dict[str, Any]:
         "problem": of.asked.problem(of.standing.today),
         "outlook": freshness.outlook(connected),
         "late": panels.behind(of),
-        "gaps": [(gap, SETTINGS.get(gap.source)) for gap in panels.gaps(of)],
+        "gaps": [(gap, _way_to(gap.source)) for gap in panels.gaps(of)],
         **_words(of),
     }
 
@@ -113,10 +113,22 @@ def _words(of: Sight) -> dict[str, Any]:
         "compares": COMPARE,
         "platforms": PLATFORMS,
         "accounts_page": accounts.PAGE.url,
+        "orders_page": _way_to("orders").url,
         "course_picks": course.picks,
         "in_words": _in_words,
         "ask_url": _ask_url,
     }
+
+
+def _way_to(missing: Source) -> Link:
+    """Where somebody gets what is missing."""
+    match missing:
+        case "ads":
+            return Link("Connect an ad account", accounts.PAGE.url)
+        case "orders":
+            return Link("Import orders", url_for("imports.index"))
+        case "visits":
+            return Link("Set up the collector", url_for("store.index"))
 
 
 def _in_words(name: str, without: str = "") -> list[tuple[str, str]]:
