@@ -27,9 +27,8 @@ RECENT = 12  # sessions in its menu; the rest are on /chat
 @web.within(Right.READ)
 def index(scope: Scope) -> ResponseReturnValue:
     """A new conversation, perhaps about something (`context`) and with a question prepared (`draft`)."""
-    return _shown(
-        scope, None, request.full_path.rstrip("?"), f"{url_for('chat.index')}?{request.query_string.decode()}"
-    )
+    asked = request.query_string.decode()
+    return _shown(scope, None, f"{request.path}?{asked}", f"{url_for('chat.index')}?{asked}")
 
 
 @bp.get("/drawer/<uuid:session_id>")
