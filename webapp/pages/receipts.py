@@ -118,14 +118,15 @@ def _rows(entries: Sequence[Entry]) -> Iterable[tuple[str, tuple[str, ...]]]:
     for label, count, always in TOKENS:
         if always or count(whole):
             yield label, tuple(_about_if(each, count(each)) + f"{count(each):,}" for each in sums)
-    yield "Price", tuple(_price(each) for each in sums)
+    yield "Price", tuple(price_words(each) for each in sums)
     yield "Saved by caching", tuple(_saved(each) for each in [entries, *([e] for e in entries)][: len(sums)])
     yield "First word after", _per_call(entries, [_seconds(entry.first_token_ms) for entry in entries])
     yield "Took", _per_call(entries, [_seconds(entry.duration_ms) for entry in entries])
     yield "Model", _per_call(entries, [entry.model_served or entry.model for entry in entries])
 
 
-def _price(spent: Spent) -> str:
+def price_words(spent: Spent) -> str:
+    """The price of the calls that have one."""
     return UNKNOWN if spent.cost is None else _about_if(spent, spent.cost) + dollars(spent.cost)
 
 

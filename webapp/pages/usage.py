@@ -253,5 +253,6 @@ def _furnish(state: Any) -> None:
         cache_words=receipts.cache_words,
         percent=receipts.percent,
         cost_words=receipts.cost_words,
+        price_words=receipts.price_words,
         dollars=receipts.dollars,
     )
