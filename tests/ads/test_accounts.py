@@ -158,8 +158,10 @@ def test_who_lost_the_right_while_the_token_was_tested_keeps_nothing(here: Acme)
 def test_disconnecting_erases_the_token_keeps_the_row_and_connecting_brings_it_back(here: Acme) -> None:
     [account_id] = here.connect()
     with here.database.begin() as db:
-        assert accounts.disconnect(here.alice, db, account_id) == "Acme Shop"
-        assert accounts.disconnect(here.alice, db, account_id) == ""
+        gone = accounts.disconnect(here.alice, db, account_id)
+        assert gone is not None
+        assert gone.name == "Acme Shop"
+        assert accounts.disconnect(here.alice, db, account_id) is None
     row = here.row(account_id)
     assert (row.status, row.sealed, row.vault_key_id) == ("revoked", None, None)
     with pytest.raises(UserError, match="disconnected"):

@@ -301,7 +301,7 @@ def test_the_target_cpa_is_kept_in_the_accounts_currency(connected: Browser) -> 
 
 def test_disconnecting_erases_the_token_and_says_what_is_left_to_do(connected: Browser) -> None:
     answer = htmx(connected, f"{place(connected)}/disconnect")
-    assert "Acme Shop is disconnected. Its token is erased here; revoke it at the platform, too." in words(answer.text)
+    assert "Acme Shop is disconnected. Its token is erased here. Revoke it at the platform, too." in words(answer.text)
     assert "No ad account yet" in words(answer.text)
     assert rows(connected)[0].sealed is None
     assert connected.send(f"{place(connected)}/disconnect").status_code == 303  # a second click changes nothing

@@ -171,15 +171,16 @@ def keep(scope: Scope, db: Session, keyring: Keyring, grant: Grant, chosen: Sequ
     return [_keep(scope, db, keyring, grant, info) for info in chosen]
 
 
-def disconnect(scope: Scope, db: Session, account_id: uuid.UUID) -> str:
-    """Erase the token and end a sync that runs; the account's name. Empty if it was gone: a second click does nothing.
-    Raises the not-found UserError for a foreign account."""
+def disconnect(scope: Scope, db: Session, account_id: uuid.UUID) -> AccountRow | None:
+    """Erase the token and end a sync that runs; the account as it was. None if it was gone: a second click does
+    nothing. Raises the not-found UserError for a foreign account."""
     scope = hold(scope, db, Right.MANAGE_ADS)
     row = _row(scope, db, account_id)
     if row.status != "active":
-        return ""
+        return None
+    gone = _shown(row, "")
     _revoke(scope, db, row)
-    return row.name
+    return gone
 
 
 def revoke_all(scope: Scope, db: Session) -> int:

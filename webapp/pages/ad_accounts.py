@@ -204,9 +204,9 @@ def set_target(scope: Scope, account_id: uuid.UUID) -> ResponseReturnValue:
 @web.within(Right.MANAGE_ADS)
 def disconnect(scope: Scope, account_id: uuid.UUID) -> ResponseReturnValue:
     with web.database().begin() as db:
-        name = accounts.disconnect(scope, db, account_id)
-    if name:
-        web.notice(f"{name} is disconnected. Its token is erased here; revoke it at the platform, too.")
+        gone = accounts.disconnect(scope, db, account_id)
+    if gone:
+        web.notice(f"{gone.name} is disconnected. {ad_rows.left_to_do(gone)}")
     return _changed(scope)
 
 

@@ -55,6 +55,17 @@ def ends(account: AccountRow) -> str:
             return f"expires in {days} days" if days > 0 else "has expired"
 
 
+def left_to_do(account: AccountRow) -> str:
+    """What disconnecting did, and what it did not."""
+    match account.platform:
+        case "demo":
+            return "The demo's shop stays until you remove it below, under Shop."
+        case "import":
+            return "Import the file again to bring it back."
+        case _:
+            return "Its token is erased here. Revoke it at the platform, too."
+
+
 def banner() -> dict[str, Any]:
     """`ads_attention` for every template: accounts whose sign-in is refused or about to end, read when looked at."""
     return {"ads_attention": LocalProxy(_attention)}
