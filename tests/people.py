@@ -14,7 +14,7 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.routing import IntegerConverter, Rule, UUIDConverter
+from werkzeug.routing import AnyConverter, IntegerConverter, Rule, UUIDConverter
 
 from webapp.accounts import Role, browsers, enter, passwords, people, workspaces
 from webapp.accounts.scope import Scope
@@ -110,4 +110,6 @@ def some_value(rule: Rule, name: str) -> Any:
     converter = rule._converters[name]
     if isinstance(converter, UUIDConverter):
         return uuid.uuid4()
+    if isinstance(converter, AnyConverter):  # it takes what it lists and nothing else
+        return min(converter.items)
     return 2**31 - 1 if isinstance(converter, IntegerConverter) else "nothing-by-this-name"
