@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from dataclasses import replace
@@ -18,11 +19,12 @@ from tests import people
 from tests.people import Browser
 from tests.serving import free_port
 from webapp.analytics import source
+from webapp.analytics.catalogue import PIPE_ALLOWLIST
 from webapp.config import Settings
 from webapp.db.models import AdAccount, AdDaily, Campaign, Store, StoreOrder, Visit
 from webapp.pages.board.panels import PANELS
 from webapp.secret import Secret
-from webapp.tools import telling
+from webapp.tools import ToolContext, metrics
 
 TODAY = datetime.now(UTC).date()
 HTMX = {"HX-Request": "true"}
@@ -357,14 +359,21 @@ def test_a_choice_in_a_panel_brings_that_panel_and_keeps_the_rest_in_the_url(sel
     assert answer.headers["HX-Push-Url"] == f"{HERE}?period=14d&metrics=roas&model=linear"
 
 
-def test_a_tools_link_shows_the_same_days_and_choices(selling):
-    beside = {"since": str(TODAY - timedelta(12)), "until": str(TODAY - timedelta(8))}
-    url = telling.link(HERE, beside, platform="meta", model="first", dimension="device", compare="year")
+def test_the_link_of_a_tools_result_shows_the_same_days_and_choices(selling):
+    asked = {"platform": "meta", "dimension": "device", "date_from": str(TODAY - timedelta(12)),
+             "date_to": str(TODAY - timedelta(8))}  # fmt: skip
+    context = ToolContext(selling.scope, selling.database, selling.parts.platforms, uuid.uuid4())
+    told = json.loads(metrics.ask(context, PIPE_ALLOWLIST["segment_breakdown"], asked))
+    url, _, panel_id = told["link"].partition("#")
     page = selling.get(url).text
-    fetched = unescape(re.search(r'hx-get="([^"]*)" hx-trigger="load"', page)[1])
-    assert tiles(selling.get(fetched, headers=HTMX))["Revenue"].startswith("€200.00")
-    for choice in ('name="model" value="first"', 'name="dimension" value="device"', 'value="meta" selected'):
-        assert choice in page
+    assert f'id="{panel_id}"' in page
+    assert 'name="dimension" value="device"' in page
+    assert 'value="meta" selected' in page
+    fetched = re.search(r'hx-get="(/dashboard/analytics/segment_breakdown[^"]*)" hx-trigger="load"', page)
+    assert fetched
+    shown = rows(selling.get(unescape(fetched[1]), headers=HTMX))
+    assert {name: cells[2] for name, cells in shown.items()} == {"Mobile": "1", "Total in EUR": "1"}
+    assert [(row["segment"], row["orders"]) for row in told["rows"]] == [("mobile", 1)]
 
 
 # --- how fresh it is --------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from it. The workspace is the scope's; there is no parameter for it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from webapp.ads.foreign import fence
@@ -14,7 +15,7 @@ from webapp.analytics.answers import PipeRefused, PipeResult
 from webapp.analytics.catalogue import PIPE_ALLOWLIST, Parameter, Pipe, describe
 from webapp.llm.blocks import Json
 from webapp.llm.request import ToolSpec
-from webapp.tools import Tool, ToolContext, ToolError, arguments
+from webapp.tools import Tool, ToolContext, ToolError, arguments, telling
 from webapp.tools.results import Column, Result, to_text
 
 LINK = "/dashboard/analytics"
@@ -70,7 +71,7 @@ def answer(context: ToolContext, pipe: Pipe, params: dict[str, Any]) -> str:
         found = source.run(context.scope, context.database, pipe.name, params, engine=context.engine)
     except PipeRefused as refused:
         raise ToolError(str(refused)) from refused
-    return to_text(told(pipe, found))
+    return to_text(told(pipe, found, params))
 
 
 def _only_given(checked: dict[str, Any], given: Json) -> dict[str, Any]:
@@ -78,7 +79,7 @@ def _only_given(checked: dict[str, Any], given: Json) -> dict[str, Any]:
     return {name: value for name, value in checked.items() if given.get(name) not in (None, "")}
 
 
-def told(pipe: Pipe, found: PipeResult) -> Result:
+def told(pipe: Pipe, found: PipeResult, params: Mapping[str, Any]) -> Result:
     """A pipe's answer for a model, its names fenced."""
     names = {column.key for column in found.columns if column.unit == "name"}
     return Result(
@@ -101,8 +102,16 @@ def told(pipe: Pipe, found: PipeResult) -> Result:
         definitions=found.definitions,
         caveats=(*found.caveats, *_compared_with(found)),
         chart=_chart(found),
-        link=LINK,
+        link=_link(found, params),
     )
+
+
+def _link(found: PipeResult, params: Mapping[str, Any]) -> str:
+    """The panel that shows the same: the page has the pipes' own words for what it is told to show."""
+    said = {name: ",".join(value) if isinstance(value, list | tuple) else str(value) for name, value in params.items()}
+    chosen = {name: value for name, value in said.items() if name not in WINDOW}
+    beside = {"since": str(found.since), "until": str(found.until)}
+    return f"{telling.link(LINK, beside, **chosen)}#panel-{found.pipe}"
 
 
 def _compared_with(found: PipeResult) -> tuple[str, ...]:
