@@ -89,7 +89,8 @@ def permission(platform: str) -> str:
 def note(error: PlatformError, platform: str, seconds: float) -> str:
     """One line beside the account: what stopped the sync, the platform's words, and what happens next."""
     words = explain(error.trouble, platform)
-    said = f" {NAMES[platform]} said: {error.message}" if error.trouble is not Trouble.THROTTLED else ""
+    message = error.message.rstrip(". ")
+    said = f" {NAMES[platform]} said: {message}." if error.trouble is not Trouble.THROTTLED else ""
     return f"{words.title}.{said} {_next(error.trouble, words, seconds)}"[:LONGEST_SAID]
 
 
