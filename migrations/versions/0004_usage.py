@@ -7,6 +7,19 @@ from sqlalchemy.dialects import postgresql
 revision = "0004"
 down_revision = "0003"
 
+# A turn from before the ledger is one entry, with what it counted. Nobody noted its price.
+EARLIER = """
+insert into usage_entries (id, workspace_id, user_id, session_id, turn_id, round, surface, provider, model,
+    model_served, byok_key_id, key_label, input, cache_read, cache_write, cache_write_1h, output, thinking,
+    estimated, at)
+select gen_random_uuid(), t.workspace_id, t.user_id, t.session_id, t.id, 0, s.surface, t.provider, t.model,
+    t.model_served, t.byok_key_id, t.key_label, (t.usage->>'input')::bigint, (t.usage->>'cache_read')::bigint,
+    (t.usage->>'cache_write')::bigint, (t.usage->>'cache_write_1h')::bigint, (t.usage->>'output')::bigint,
+    (t.usage->>'thinking')::bigint, t.state <> 'done', t.created_at
+from chat_turns t join chat_sessions s on s.id = t.session_id
+where t.total_tokens > 0 and t.usage is not null
+"""
+
 
 def upgrade() -> None:
     op.create_table(
@@ -148,6 +161,7 @@ def upgrade() -> None:
     op.create_foreign_key(
         op.f("fk_chat_sessions_prefix_hash_prefixes"), "chat_sessions", "prefixes", ["prefix_hash"], ["hash"]
     )
+    op.execute(EARLIER)
 
 
 def downgrade() -> None:

@@ -120,3 +120,26 @@ def test_two_deploys_that_migrate_at_once_do_not_collide(empty_url: str) -> None
 
 def test_there_is_one_line_of_revisions() -> None:
     assert len(ScriptDirectory(str(MIGRATIONS)).get_heads()) == 1
+
+
+A_TURN_OF_0003 = """
+with u as (insert into users (id, email, name, password_hash) values (gen_random_uuid(), 'a@example.com', 'Alice', '')
+        returning id),
+    w as (insert into workspaces (id, name, created_by) select gen_random_uuid(), 'Acme', id from u returning id),
+    s as (insert into chat_sessions (id, workspace_id, user_id) select gen_random_uuid(), w.id, u.id from w, u
+        returning id)
+insert into chat_turns (id, session_id, workspace_id, user_id, position, request_id, provider, model, state, owner,
+    lease_until, total_tokens, usage)
+select gen_random_uuid(), s.id, w.id, u.id, 0, gen_random_uuid(), 'anthropic', 'm', 'stopped', 'w1', now(), 7,
+    '{"input": 1, "cache_read": 2, "cache_write": 0, "cache_write_1h": 0, "output": 4, "thinking": 3, "cost": null}'
+from s, w, u
+"""
+
+
+def test_what_turns_used_before_the_ledger_is_in_it(empty_url: str) -> None:
+    command.upgrade(config(empty_url), "0003")
+    execute(empty_url, A_TURN_OF_0003)
+    upgrade(empty_url)
+    booked = "select input + cache_read + output, thinking, estimated, cost_micros, surface from usage_entries"
+    with connected(empty_url) as connection:
+        assert connection.execute(text(booked)).all() == [(7, 3, True, None, "chat")]

@@ -166,7 +166,8 @@ def _notes(entries: Sequence[Entry]) -> Iterable[str]:
 
 def _paid(entry: Entry) -> str:
     whose = "your own key" if entry.personal else "the team's key"
-    return f"Paid with {whose} “{entry.key_label}” at {provider_name(entry.provider)}. What counts is its bill."
+    paid = f"Paid with {whose} “{entry.key_label}” at {provider_name(entry.provider)}."
+    return paid if entry.cost.micros == 0 else f"{paid} What counts is its bill."
 
 
 def _priced(entry: Entry) -> str:
