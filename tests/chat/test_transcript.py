@@ -115,7 +115,12 @@ def test_a_turn_begins_ends_once_and_is_kept(database: Database, alice: Somebody
         assert not transcript.begin(db, ref, alice.key.id, "Acme")
     with database.begin() as db:
         view = transcript.turn(alice.scope, db, ref.id)
-        assert (view.state, view.model, view.key_label, total(view.entries).tokens) == (TurnState.DONE, "m-served", "Acme", 7)
+        assert (view.state, view.model, view.key_label, total(view.entries).tokens) == (
+            TurnState.DONE,
+            "m-served",
+            "Acme",
+            7,
+        )
         assert [b.text for b in view.blocks] == ["Half an ans"]
         assert transcript.session(alice.scope, db, ref.session_id).spent.tokens == 7
 

@@ -278,6 +278,7 @@ def test_only_our_own_pages_may_change_anything(app: Flask, anyone: FlaskClient)
     rules = unsafe_rules(app)
     assert ("POST", "/sign-in") in rules
     assert len(rules) > 10
+    rules.remove(("POST", "/collect"))  # a shop's pages send there: collect.py judges their origin
     for method, path in rules:
         for site, origin, allowed in SENT:
             headers = {"Sec-Fetch-Site": site, "Origin": origin}

@@ -71,7 +71,7 @@ def best_target(scope: Scope, db: Session, found: list[Target], file: AdFile, cu
         Campaign.account_id.in_([target.id for target in fit]),
         Campaign.external_id.in_(names) | Campaign.name.in_(names),
     )
-    counted = {account: number for account, number in db.execute(known.group_by(Campaign.account_id))}
+    counted: dict[uuid.UUID, int] = dict(db.execute(known.group_by(Campaign.account_id)).all())
     best = max(fit, key=lambda target: counted.get(target.id, 0), default=None)
     return best if best and (counted.get(best.id) or len(fit) == 1) else None
 
