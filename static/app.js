@@ -54,7 +54,7 @@ document.addEventListener("htmx:after:request", ({ target, detail }) => {
 /* --- What is being written is kept in this tab until it was sent: over a reload, a lost network, an expired sign-in.
        data-draft says whose it is, the form in which chat; signing out (data-forget) throws all of it away. A question
        that a link prepares replaces nothing: it is put after what was being written, once. */
-const draft = (box) => `draft ${box.dataset.draft} ${box.form.elements.session_id.value}`;
+const draft = (box) => `draft ${box.dataset.draft} ${box.form.elements.session_id?.value}`;
 const prepared = (box) => `${box.form.elements.context?.value} ${box.defaultValue}`;
 const recall = (box) => {
   const [kept, over] = JSON.parse(sessionStorage.getItem(draft(box)) ?? "[]"), given = box.defaultValue;
@@ -185,7 +185,7 @@ drawer?.addEventListener("beforetoggle", ({ newState }) => {
 drawer?.addEventListener("toggle", ({ target, newState }) => {
   if (target !== drawer || filling) return;
   if (newState !== "open") return keep();
-  const home = drawer.hasAttribute("data-still") ? sessionStorage.getItem(kept()) : document.querySelector("main").dataset.drawer;
+  const home = drawer.hasAttribute("data-still") ? sessionStorage.getItem(kept()) : document.querySelector("main")?.dataset.drawer;
   if (drawer.querySelector("[data-place]")?.dataset.home === home) settle();
   else fill(sessionStorage.getItem(kept(home)) ?? home);
 });
@@ -195,7 +195,7 @@ document.addEventListener("htmx:before:request", (event) => {
   if (!drawer.matches(":popover-open")) drawer.showPopover();
 });
 document.addEventListener("htmx:before:response", (event) => {
-  const { ctx } = event.detail, home = document.querySelector("main").dataset.drawer;
+  const { ctx } = event.detail, home = document.querySelector("main")?.dataset.drawer;
   if (!into(event) || ctx.response.status !== 404 || ctx.request.action === home) return;
   event.preventDefault();
   fill(home);
