@@ -86,7 +86,7 @@ def test_alice_looks_at_a_file_before_it_is_saved(alice: Browser) -> None:
     assert "2 new, 0 changed, 0 unchanged days of campaigns" in text
     assert "Spend 36.50 EUR" in text
     assert "Revenue 180.50 EUR" in text
-    assert "1 totals (line 2)" in text
+    assert "1 line Totals (2)" in text
     assert "A ratio: computed again from the sums" in text
     assert rows(alice, AdAccount) == []
 

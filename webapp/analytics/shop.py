@@ -23,7 +23,7 @@ from webapp.db import Session
 from webapp.db.models import AdAccount, Store, StoreOrder, Visit
 from webapp.errors import Link, UserError
 
-PAGE = Link("Shop", "/settings/ad-accounts/shop")
+PAGE = Link("Shop settings", "/settings/ad-accounts/shop")
 TIMEZONES = frozenset(available_timezones())
 BASES = ("net", "gross")
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")

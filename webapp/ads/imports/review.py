@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -127,7 +128,8 @@ def _nothing(found: AdFile | OrderFile) -> tuple[Problem, ...]:
 
 def _columns(sheet: Sheet, columns: Mapping[str, int]) -> Iterator[Column]:
     taken = {at: name for name, at in columns.items()}
-    first = [line.cells for _, line in zip(range(SAMPLES), sheet.lines(), strict=False)]
+    figures = (line.cells for line in sheet.lines() if not survey.is_total(line, columns))
+    first = list(islice(figures, SAMPLES))
     for at, name in enumerate(sheet.header):
         field = taken.get(at, "")
         why_not = "" if field else headers.why_left_out(name)
