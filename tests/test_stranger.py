@@ -20,7 +20,7 @@ from itertools import product
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
@@ -30,6 +30,7 @@ from webapp.accounts import RIGHTS, Right, Role, a_role, browsers, invitations, 
 from webapp.config import Settings
 from webapp.db.models import (
     AdAccount,
+    Budget,
     Campaign,
     ChangePlan,
     ChatMessage,
@@ -214,6 +215,23 @@ def an_upload(whose: Whose) -> uuid.UUID:
     return row.id
 
 
+def a_budget(whose: Whose) -> uuid.UUID:
+    """A limit for the whole workspace."""
+    row = Budget(
+        id=uuid.uuid4(),
+        workspace_id=whose.workspace_id,
+        applies_to="workspace",
+        period="day",
+        unit="tokens",
+        amount=secrets.randbelow(10**9) + 1,
+        updated_by=whose.browser.user_id,
+    )
+    with whose.browser.database.begin() as db:  # one of a kind
+        db.execute(delete(Budget).where(Budget.workspace_id == whose.workspace_id))
+    whose.insert(row)
+    return row.id
+
+
 MADE: dict[str, Callable[[Whose], object]] = {
     "workspace_id": lambda whose: whose.workspace_id,
     "user_id": lambda whose: whose.browser.user_id,
@@ -226,6 +244,7 @@ MADE: dict[str, Callable[[Whose], object]] = {
     "campaign_id": a_campaign,
     "plan_id": a_plan,
     "upload_id": an_upload,
+    "budget_id": a_budget,
 }
 # Names that belong to nobody.
 SHARED = {"slug": "anthropic", "platform": "meta", "topic": "meta", "pipe": "kpi_summary"}

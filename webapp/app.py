@@ -29,6 +29,7 @@ from webapp.pages import (
     analytics,
     approvals,
     auth,
+    budgets,
     campaigns,
     changes,
     chat,
@@ -66,6 +67,7 @@ BLUEPRINTS = (
     campaigns.bp,
     analytics.bp,
     usage.bp,
+    budgets.bp,
     docs.bp,
 )
 

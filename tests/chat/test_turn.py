@@ -357,13 +357,13 @@ def test_what_was_used_before_it_waited_counts() -> None:
 def test_the_turn_stops_between_rounds_once_it_may_spend_no_more() -> None:
     asked: list[int] = []
 
-    def allow(spent: Usage) -> Trouble | None:
+    def allow(_: ModelRequest, spent: Usage) -> Trouble | None:
         asked.append(spent.total)
         return Trouble(Cause.TOO_EXPENSIVE, detail="2.00 USD") if spent.total >= 50 else None
 
     provider = Scripted(*[call("length_of", '{"word": "a"}')] * 3)
     events = provider.run(LENGTH, allow=allow)
-    assert asked == [25, 50]
+    assert asked == [0, 25, 50]
     assert len(provider.asked) == 2
     assert events[-1] == Ended(TurnState.FAILED, Trouble(Cause.TOO_EXPENSIVE, detail="2.00 USD"))
     assert isinstance(events[-2], ToolFinished)

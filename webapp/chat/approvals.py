@@ -169,7 +169,7 @@ def _decided(scope: Scope, db: Session, turn: ChatTurn, surface: str, owner: str
         folded.apply(result)
     if plans and all(plan.status == "expired" for plan in plans if plan.tool_use_id in _ids(results)):
         return _end(db, turn, folded, Ended(TurnState.DONE, finish=EXPIRED))
-    key = byok.active(scope, db, turn.provider)
+    key = byok.standing_in(scope, db, turn.byok_key_id)
     if key is None:
         return _end(db, turn, folded, Ended(TurnState.FAILED, Trouble(Cause.KEY_REVOKED)))
     _take(db, turn, owner, key)

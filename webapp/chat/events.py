@@ -46,6 +46,8 @@ class Cause(StrEnum):
     KEY_UNREADABLE = "key_unreadable"
     TOO_MANY_ROUNDS = "too_many_rounds"
     TOO_EXPENSIVE = "too_expensive"  # the limit of money or tokens for one turn, which stands in `detail`
+    BUDGET = "budget"  # a limit that the workspace has set; `detail` is the sentences about it
+    UNPRICED = "unpriced"  # the workspace allows no model without a known price; `detail` names it
     TOO_LONG = "too_long"
     INTERNAL = "internal"
 

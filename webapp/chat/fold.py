@@ -192,6 +192,7 @@ class TurnFold:
             self.notices.append(event)
             if event.kind == CACHE_MISS:
                 self._rounds[-1].missed = event.detail
+            return
         self.assembler.apply(event)
         if self.assembler.finish:
             self.finish = self.assembler.finish.reason

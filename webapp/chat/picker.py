@@ -27,6 +27,7 @@ from webapp.vault import byok
 from webapp.vault.byok import KeyRef
 
 FRESH = timedelta(hours=1)
+OWN = "+own"  # behind the provider in a pick's value: on the person's own key
 FAVOURED = ("sonnet",)  # a line to begin with, where nobody has chosen yet: able, and not the dearest
 
 
@@ -41,7 +42,8 @@ class Pick:
 
     @property
     def value(self) -> str:
-        return f"{self.provider.slug}:{self.model.id}"
+        """Names who pays, too: a page that showed another key must not be answered on this one."""
+        return f"{self.provider.slug}{OWN if self.key.personal else ''}:{self.model.id}"
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ class Group:
 
 
 def groups(scope: Scope, db: Session, providers: Mapping[str, Provider]) -> list[Group]:
-    """One group per connected provider, in the catalogue's order."""
-    cards = {card.provider: card for card in byok.cards(scope, db)}
+    """One group per provider that the person can use, in the catalogue's order: on their own key, else the team's."""
+    cards = byok.usable(scope, db)
     lists = _lists(db, [card.id for card in cards.values()])
     found: list[Group] = []
     for slug, provider in providers.items():
@@ -101,7 +103,7 @@ def wanted(scope: Scope, db: Session, provider: str = "", model: str = "") -> tu
 
 
 def find(found: Sequence[Group], provider: str, model: str) -> Pick | None:
-    picks = (p for g in found if g.provider.slug == provider for p in g.picks)
+    picks = (p for g in found if g.provider.slug == provider.removesuffix(OWN) for p in g.picks)
     return next((p for p in picks if p.model.id == model), None)
 
 
@@ -118,7 +120,9 @@ def first_of(group: Group) -> Pick | None:
 
 
 def choose(scope: Scope, db: Session, pick: Pick) -> None:
-    """Remember the pick as the workspace's default."""
+    """Remember the pick as the workspace's default; not one on a key that only its owner can use."""
+    if pick.key.personal:
+        return
     values = {"provider": pick.provider.slug, "model": pick.model.id, "chosen_by": scope.user_id}
     statement = insert(ModelChoice).values(workspace_id=scope.workspace_id, **values)
     db.execute(
@@ -127,12 +131,24 @@ def choose(scope: Scope, db: Session, pick: Pick) -> None:
 
 
 def must_find(found: Sequence[Group], value: str) -> Pick:
-    """The pick named `provider:model`. Raises UserError for what is not in the lists."""
+    """The pick named by its value. Raises UserError for what is not in the lists, or now on another key than shown."""
     provider, _, model = value.partition(":")
     pick = find(found, provider, model)
     if pick is None:
         raise UserError("That model is not available", "Pick one from the list.", status=422)
+    must_be_paid(pick, personal=provider.endswith(OWN))
     return pick
+
+
+def must_be_paid(pick: Pick, *, personal: bool) -> None:
+    """By the person, or by the team: as the page said that asks. Raises a UserError if it is the other one by now."""
+    if pick.key.personal == personal:
+        return
+    whose = "your own key" if pick.key.personal else "the team's key"
+    hint = (
+        f"{pick.model.name} would now be answered on {whose} “{pick.key.label}”. If that is right, pick it once more."
+    )
+    raise UserError("Another key would pay now", f"{hint} Nothing was sent.", status=409)
 
 
 def keep_list(scope: Scope, db: Session, key_id: uuid.UUID, provider: str, remote: Sequence[RemoteModel]) -> None:

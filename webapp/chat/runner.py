@@ -32,7 +32,7 @@ from webapp.analytics.source import Engine
 from webapp.chat import approvals, picker, prefixes, side_by_side, transcript, turn
 from webapp.chat.approvals import GoesOn
 from webapp.chat.events import Cause, Ended, Trouble, TurnEvent, TurnState
-from webapp.chat.limits import Limit
+from webapp.chat.limits import NEAR_BUDGET, Limit, Limits, warning
 from webapp.chat.log import BUFFER_SECONDS, LiveTurn, TurnLog
 from webapp.chat.surfaces import SURFACES
 from webapp.chat.transcript import TurnRef
@@ -40,15 +40,15 @@ from webapp.db import UNAVAILABLE, UNSTORABLE, Database, Session
 from webapp.errors import UserError
 from webapp.llm.client import Client
 from webapp.llm.errors import Kind, ProviderError
-from webapp.llm.events import Event, Usage
+from webapp.llm.events import Event, Notice, Usage
 from webapp.llm.models import Model, RemoteModel
 from webapp.llm.providers import Provider, at
 from webapp.llm.request import ModelRequest
 from webapp.secret import Secret
 from webapp.tools import ToolContext
-from webapp.usage import ledger
+from webapp.usage import budgets, ledger
 from webapp.usage.ledger import Caller
-from webapp.usage.policy import policy
+from webapp.usage.policy import Policy, policy
 from webapp.vault import byok
 from webapp.vault.byok import KeyRef, KeyUnreadable
 from webapp.vault.keyring import Keyring
@@ -230,6 +230,7 @@ class Runner:
             prefix = prefixes.of_session(db, job.ref.session_id, surface)
             wanted = policy(job.scope, db)
             follows = ledger.last_response(db, job.ref.session_id, job.provider.slug)
+            limits = self._limits(db, job, facts, wanted)
         request = ModelRequest(
             model=job.model,
             messages=(*history.messages, *live.fold.messages()),
@@ -250,15 +251,30 @@ class Runner:
             toolbox=surface.toolbox,
             context=ToolContext(job.scope, self._database, self._platforms, job.ref.id, job.model, self._engine),
             together=side_by_side.run,
-            allow=partial(self._between, job, live, facts),
+            allow=partial(self._before_call, live, limits),
         )
         yield from turn.run(request, world, turn.SoFar(live.fold.rounds, live.fold.usage))
 
-    def _between(self, job: Job, live: LiveTurn, facts: Model | None, spent: Usage) -> Trouble | None:
-        """Between two rounds: what the finished ones used goes into the ledger, where everybody's limits see it."""
+    def _limits(self, db: Session, job: Job, facts: Model | None, wanted: Policy) -> Limits:
+        one_turn = Limit(self._turn_max_usd, facts)
+        lasts = self._turn_timeout + BUFFER_SECONDS + transcript.LEASE  # then its end is stored, or it has no owner
+        return Limits(job.caller, one_turn, wanted, budgets.are_set(db, job.caller), job.key.personal, lasts)
+
+    def _before_call(
+        self, live: LiveTurn, limits: Limits, request: ModelRequest, spent: Usage
+    ) -> Trouble | Notice | None:
+        """Before each round: what the finished ones used goes into the ledger, where everybody's limits see it, and
+        what this one may cost is held. That a budget is nearly used is said once a turn."""
+        calls = live.fold.calls()
+        if not calls and limits.nothing_to_ask:
+            return limits.known(spent)
         with self._keeping.begin() as db:
-            ledger.book(db, job.caller, live.fold.calls(), facts)
-        return Limit(self._turn_max_usd, facts).allow(spent)
+            ledger.book(db, limits.caller, calls, limits.turn.model)
+            found = limits.known(spent) or limits.reserve(db, request)
+        if isinstance(found, Trouble):
+            return found
+        said = any(notice.kind == NEAR_BUDGET for notice in live.fold.notices)
+        return None if said else warning(found)
 
     def _begin(self, job: Job) -> None:
         with self._database.begin() as db:

@@ -10,12 +10,11 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, delete, func, select, text, true, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by
-from sqlalchemy.orm import aliased
 
 from webapp.accounts import Scope
 from webapp.ads import changes
@@ -25,14 +24,15 @@ from webapp.chat.events import Trouble, TurnEvent, TurnState, from_json
 from webapp.chat.fold import BlockView, TurnFold, blocks_of, fold
 from webapp.chat.turn import THINKING_DROPPED
 from webapp.db import UNSTORABLE, Session
-from webapp.db.models import ByokKey, ChangePlan, ChatMessage, ChatSession, ChatTurn, TurnEventRow
+from webapp.db.models import ChangePlan, ChatMessage, ChatSession, ChatTurn, TurnEventRow
 from webapp.errors import UserError, not_found
 from webapp.llm.blocks import Context, Message, Role, Text, ToolResult, ToolUse, block_from_json, block_to_json
 from webapp.llm.events import Notice, Usage
-from webapp.usage import ledger
+from webapp.usage import budgets, ledger
 from webapp.usage.calls import Call
 from webapp.usage.ledger import Caller
 from webapp.usage.receipts import Entry, Spent
+from webapp.vault import byok
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +85,7 @@ class TurnView:
     model: str  # the one that served, by the provider's id
     model_name: str  # the one that was asked for, by its display name
     key_label: str
+    own_key: bool = False  # the author's own key paid, not the team's
     about: str = ""  # what the question is about, if it was asked from a page
     plans: tuple[PlanView, ...] = ()  # the changes that its tools proposed
     previous: uuid.UUID | None = None  # the turn before
@@ -302,8 +303,12 @@ def turns(scope: Scope, db: Session, session_id: uuid.UUID) -> list[TurnView]:
     rows = db.scalars(select(ChatTurn).where(ChatTurn.session_id == session_id).order_by(ChatTurn.position)).all()
     said = _messages_by_turn(db, [row.id for row in rows])
     entries = ledger.of_turns(scope, db, [row.id for row in rows])
-    befores = zip(rows, [None, *rows], strict=False)
-    return [_turn_view(scope, db, row, said.get(row.id, []), last, entries.get(row.id, [])) for row, last in befores]
+    own = byok.personal_among(scope, db, {row.byok_key_id for row in rows})
+    views = [
+        _turn_view(scope, db, row, said.get(row.id, []), last, entries.get(row.id, []))
+        for row, last in zip(rows, [None, *rows], strict=False)
+    ]
+    return [replace(view, own_key=row.byok_key_id in own) for row, view in zip(rows, views, strict=True)]
 
 
 def turn(scope: Scope, db: Session, turn_id: uuid.UUID) -> TurnView:
@@ -315,7 +320,8 @@ def turn(scope: Scope, db: Session, turn_id: uuid.UUID) -> TurnView:
     before = select(ChatTurn).where(ChatTurn.session_id == row.session_id, ChatTurn.position == row.position - 1)
     last = db.scalars(before).one_or_none() if row.position else None
     said, entries = _messages_by_turn(db, [row.id]), ledger.of_turns(scope, db, [row.id])
-    return _turn_view(scope, db, row, said.get(row.id, []), last, entries.get(row.id, []))
+    view = _turn_view(scope, db, row, said.get(row.id, []), last, entries.get(row.id, []))
+    return replace(view, own_key=bool(byok.personal_among(scope, db, [row.byok_key_id])))
 
 
 @dataclass(frozen=True)
@@ -491,8 +497,10 @@ def write_end(db: Session, turn: ChatTurn, folded: TurnFold) -> None:
 
 
 def book(db: Session, turn: ChatTurn, calls: Sequence[Call]) -> None:
-    """What the turn has used so far, into the ledger: whoever books the same again changes nothing."""
+    """What the turn has used so far, into the ledger: whoever books the same again changes nothing. A turn that ends or
+    waits holds nothing of a budget."""
     if not calls:
+        budgets.release(db, turn.id)
         return
     facts = picker.facts(db, turn.byok_key_id, turn.model) if turn.byok_key_id else None
     caller = Caller(
@@ -548,20 +556,8 @@ def renew(db: Session, owner: str, turn_ids: Iterable[uuid.UUID]) -> list[Held]:
         .values(lease_until=func.now() + text(f"interval '{LEASE} seconds'"))
         .returning(ChatTurn.id, ChatTurn.stop_requested_at, ChatTurn.byok_key_id)
     ).all()
-    gone = _disconnected(db, {row.byok_key_id for row in renewed if row.byok_key_id})
+    gone = byok.disconnected(db, {row.byok_key_id for row in renewed if row.byok_key_id})
     return [Held(row.id, row.stop_requested_at is not None, row.byok_key_id in gone) for row in renewed]
-
-
-def _disconnected(db: Session, key_ids: Iterable[uuid.UUID]) -> set[uuid.UUID]:
-    """Which of the keys were disconnected. One that was replaced may finish its turns while its successor is active."""
-    successor = aliased(ByokKey)
-    connected = select(successor.id).where(
-        successor.workspace_id == ByokKey.workspace_id,
-        successor.provider == ByokKey.provider,
-        successor.status == "active",
-    )
-    query = select(ByokKey.id).where(ByokKey.id.in_(list(key_ids)), ~connected.correlate(ByokKey).exists())
-    return set(db.scalars(query))
 
 
 def events_of(db: Session, turn_id: uuid.UUID, after: int = 0) -> list[tuple[int, TurnEvent]]:

@@ -94,7 +94,7 @@ def one_by_one(acts: Sequence[Act]) -> Iterator[Step]:
         yield Step(number, act_now())
 
 
-def no_limit(spent: Usage) -> None:
+def no_limit(request: ModelRequest, spent: Usage) -> None:
     """Whoever asks may spend anything."""
 
 
@@ -102,8 +102,8 @@ def no_limit(spent: Usage) -> None:
 class World:
     """What a turn needs from outside: a provider to ask, a clock to wait on, tools to call.
 
-    `together` runs calls at the same time and stops each after TOOL_SECONDS; `allow` says, between two rounds, why what
-    was spent so far forbids another one; `clock` gives seconds since 1970."""
+    `together` runs calls at the same time and stops each after TOOL_SECONDS; `allow` says, before each round, why what
+    was spent so far forbids this request, or what there is to be told beforehand; `clock` gives seconds since 1970."""
 
     ask: Ask
     sleep: Sleep
@@ -111,7 +111,7 @@ class World:
     toolbox: Toolbox
     context: ToolContext
     together: Together = one_by_one
-    allow: Callable[[Usage], Trouble | None] = no_limit
+    allow: Callable[[ModelRequest, Usage], Trouble | Notice | None] = no_limit
     clock: Callable[[], float] = time.time
 
 
@@ -130,11 +130,13 @@ def run(request: ModelRequest, world: World, so_far: SoFar = NOTHING) -> Iterato
     """The events of a turn, the last one Ended or Waiting. Raises nothing but what `world` raises besides
     ProviderError."""
     spent = so_far.usage
-    for number in range(so_far.rounds, MAX_ROUNDS):
-        trouble = world.allow(spent) if number else None
-        if trouble:
-            yield Ended(TurnState.FAILED, trouble)
-            return
+    for _ in range(so_far.rounds, MAX_ROUNDS):
+        match world.allow(request, spent):
+            case Trouble() as trouble:
+                yield Ended(TurnState.FAILED, trouble)
+                return
+            case Notice() as notice:
+                yield Heard(notice)
         heard = Assembler()
         try:
             for event in _listen(request, world):

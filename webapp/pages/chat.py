@@ -118,6 +118,8 @@ def _pick(scope: Scope, db: Any, session: SessionRow | None) -> Pick:
             link=Link("AI providers", url_for("providers.index")),
             status=409,
         )
+    if payer := request.form.get("payer"):  # of the answer that is asked for again
+        picker.must_be_paid(found, personal=payer == "me")
     return found
 
 

@@ -13,6 +13,7 @@ from webapp.accounts import Right, Scope, a_role, browsers, invitations, members
 from webapp.accounts.throttles import network
 from webapp.pages import auth, web
 from webapp.pages.auth import Person
+from webapp.vault import byok
 
 bp = Blueprint("members", __name__)
 
@@ -38,6 +39,7 @@ def change_role(scope: Scope, user_id: uuid.UUID) -> ResponseReturnValue:
 def remove(scope: Scope, user_id: uuid.UUID) -> ResponseReturnValue:
     with web.database().begin() as db:
         gone = members.remove(scope, db, user_id)
+        byok.forget_member(scope, db, user_id)
     web.notice(f"{gone.name} is no longer in {scope.workspace_name}.")
     return _after_change(scope, user_id)
 
@@ -47,6 +49,7 @@ def remove(scope: Scope, user_id: uuid.UUID) -> ResponseReturnValue:
 def leave(scope: Scope) -> ResponseReturnValue:
     with web.database().begin() as db:
         members.leave(scope, db)
+        byok.forget_member(scope, db, scope.user_id)
         browsers.look_at(db, current_user.session_id, None)
     web.notice(f"You have left {scope.workspace_name}.")
     return web.new_page(auth.START)

@@ -16,7 +16,7 @@ from flask import Blueprint, Response, render_template, request, stream_with_con
 from flask.typing import ResponseReturnValue
 
 from webapp.accounts import Right, Scope
-from webapp.pages import charts, figures, receipts, sheets, web
+from webapp.pages import budgets, charts, figures, receipts, sheets, web
 from webapp.pages.charts import Series, TimeChart
 from webapp.usage import totals
 from webapp.usage.prices import MICROS
@@ -132,7 +132,9 @@ def index(scope: Scope) -> ResponseReturnValue:
     shown = _figures(scope, asked.days(datetime.now(UTC).date()))
     page = "usage/_figures.html" if web.is_htmx() else "usage/index.html"
     address = {"HX-Replace-Url": asked.url("usage.index")} if web.is_htmx() else {}
-    return Response(render_template(page, asked=asked, periods=PERIODS, **shown), headers=address)
+    return Response(
+        render_template(page, asked=asked, periods=PERIODS, near=budgets.banner(scope), **shown), headers=address
+    )
 
 
 def _figures(scope: Scope, days: Days) -> dict[str, Any]:

@@ -14,10 +14,11 @@ from typing import Any
 
 from flask import url_for
 
-from webapp.accounts import Right
+from webapp.accounts import RIGHTS, Right, members
 from webapp.ads.plans import PlanView
 from webapp.chat import picker
-from webapp.chat.events import EXPIRED, Cause, TurnState
+from webapp.chat.events import EXPIRED, Cause, Trouble, TurnState
+from webapp.chat.limits import NEAR_BUDGET
 from webapp.chat.picker import Group, Pick
 from webapp.chat.transcript import SessionRow, TurnView
 from webapp.errors import Link
@@ -54,6 +55,11 @@ OWN_WORDS = {
         "Maxxer stopped itself",
         "The answer had used {limit}, the most that one may. Ask more narrowly, or pick a cheaper model.",
     ),
+    Cause.BUDGET: ("A budget is used up", "{limit}"),
+    Cause.UNPRICED: (
+        "This model is not allowed here",
+        "Nobody has told us the price of {limit}, and the workspace allows only models whose price is known.",
+    ),
     Cause.TOO_LONG: ("The answer took too long", "It ran into the time limit. What arrived is kept."),
     Cause.INTERNAL: (
         "Something broke on our side",
@@ -69,6 +75,10 @@ def explain_trouble(turn: TurnView) -> Said:
     trouble = turn.trouble
     assert trouble is not None
     providers = Link("Settings › AI providers", url_for("providers.index"))
+    if trouble.cause in (Cause.BUDGET, Cause.UNPRICED):
+        return _limited(trouble)
+    if trouble.cause is Cause.KEY_REVOKED and turn.own_key:
+        return Said(*OWN_KEY_GONE, "", (providers,))
     if trouble.fault is None:
         title, hint = OWN_WORDS[trouble.cause]
         own = trouble.cause in OWN_LIMITS
@@ -79,6 +89,30 @@ def explain_trouble(turn: TurnView) -> Said:
     if provider and trouble.fault.kind is Kind.NO_CREDIT and provider.billing_url:
         links.insert(0, Link(f"Billing at {provider.name}", provider.billing_url))
     return Said(words.title, words.hint, trouble.fault.message, tuple(links))
+
+
+OWN_KEY_GONE = (
+    "Your own key is no longer used",
+    "It was disconnected, or own keys are switched off here. No other key was used. The picker says whose key is next.",
+)
+
+
+def _limited(trouble: Trouble) -> Said:
+    """By what the workspace has set: who can change that is named."""
+    title, hint = OWN_WORDS[trouble.cause]
+    link = Link("Settings › Budgets", url_for("budgets.index"))
+    return Said(title, f"{hint.format(limit=trouble.detail)} {who_can_raise()}", "", (link,))
+
+
+def who_can_raise() -> str:
+    scope = web.current_scope()
+    if scope is None:
+        return ""
+    if scope.may(Right.MANAGE_WORKSPACE):
+        return "You can change that."
+    with web.database().look() as db:
+        names = [m.name for m in members.listed(scope, db) if Right.MANAGE_WORKSPACE in RIGHTS[m.role]]
+    return f"It can be changed by {' or '.join(names)}."
 
 
 @dataclass(frozen=True)
@@ -167,6 +201,7 @@ def turn_notices(turn: TurnView) -> list[str]:
         old, new = provider_name(turn.came_from), provider_name(turn.provider)
         said.append(f"Switched from {old} to {new}: the conversation went along, {old}'s own reasoning did not.")
     said += [NOTICES[n.kind] for n in turn.notices if n.kind in NOTICES]
+    said += [n.detail for n in turn.notices if n.kind == NEAR_BUDGET]
     finish = FINISHES.get(turn.finish) if not turn.live else None
     return [*said, finish] if finish else said
 

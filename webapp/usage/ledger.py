@@ -17,12 +17,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from typing import cast as typed
 
-from sqlalchemy import ColumnElement, FromClause, Select, SQLColumnExpression, func, select, true
+from sqlalchemy import ColumnElement, FromClause, Select, SQLColumnExpression, delete, func, select, true
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from webapp.accounts import Scope
 from webapp.db import Session
-from webapp.db.models import ByokKey, ChatPolicy, ChatSession, Prefix, UsageEntry, User
+from webapp.db.models import BudgetHold, ByokKey, ChatPolicy, ChatSession, Prefix, UsageEntry, User
 from webapp.llm.events import Usage
 from webapp.llm.models import Model
 from webapp.llm.providers import cache_seconds
@@ -54,12 +54,15 @@ class Caller:
 
 
 def book(db: Session, caller: Caller, calls: Sequence[Call], model: Model | None) -> None:
-    """Enter calls that are over, priced as `model`; those that are in the ledger already stay as they are."""
+    """Enter calls that are over, priced as `model`; those that are in the ledger already stay as they are. What the
+    turn held for the last of them (budgets.py) is held no more."""
     if not calls:
         return
     why = _misses(db, caller, calls, model)
     rows = [_row(caller, call, model, miss) for call, miss in zip(calls, why, strict=True)]
-    db.execute(insert(UsageEntry).values(rows).on_conflict_do_nothing(index_elements=["turn_id", "round"]))
+    held = delete(BudgetHold).where(BudgetHold.turn_id == caller.turn_id).cte("held")
+    entries = insert(UsageEntry).values(rows).on_conflict_do_nothing(index_elements=["turn_id", "round"])
+    db.execute(entries.add_cte(held))
 
 
 def _row(caller: Caller, call: Call, model: Model | None, miss: str) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from sqlalchemy.dialects.postgresql import insert
 
 from webapp import audit
 from webapp.accounts import Right, Scope
+from webapp.accounts.members import hold
 from webapp.db import Session
 from webapp.db.models import ChatPolicy
-from webapp.errors import UserError
+from webapp.vault import byok
 
 CacheTtl = Literal["5m", "1h"]
 Unpriced = Literal["allow", "block"]
@@ -37,9 +38,9 @@ def policy(scope: Scope, db: Session) -> Policy:
 
 
 def set_policy(scope: Scope, db: Session, wanted: Policy) -> None:
-    """Raises UserError for a role that may not manage the workspace."""
-    if not scope.may(Right.MANAGE_WORKSPACE):
-        raise UserError("Your role does not allow this", "Ask an owner or admin.", status=403)
+    """Raises UserError for a role that may not manage the workspace. Answers that run on members' own keys are cut if
+    these are no longer allowed."""
+    scope = hold(scope, db, Right.MANAGE_WORKSPACE)
     values = {
         "cache_ttl": wanted.cache_ttl,
         "personal_keys": wanted.personal_keys,
@@ -52,4 +53,6 @@ def set_policy(scope: Scope, db: Session, wanted: Policy) -> None:
         .values(workspace_id=scope.workspace_id, **values)
         .on_conflict_do_update(index_elements=["workspace_id"], set_=values)
     )
+    if not wanted.personal_keys:
+        byok.stop_own_keys(scope, db)
     audit.record(scope, db, "policy.changed", **vars(wanted))

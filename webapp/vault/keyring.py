@@ -101,12 +101,13 @@ class Place:
     provider: str
     row_id: uuid.UUID
     base_url: str = ""  # of a server of their own: the only one that may be sent the key
+    owner_id: uuid.UUID | None = None  # whose own key it is; None: the team's
 
     @staticmethod
     def of(row: Sealed) -> Place:
         match row:
             case ByokKey():
-                return Place(row.workspace_id, row.provider, row.id, row.base_url)
+                return Place(row.workspace_id, row.provider, row.id, row.base_url, row.owner_id)
             case AdAccount():
                 return Place(row.workspace_id, f"ads:{row.platform}", row.id)
 
@@ -220,7 +221,8 @@ class Keyring:
             place.provider.encode(),
             place.row_id.bytes,
             key_id,
-            *([place.base_url.encode()] if place.base_url else []),
+            *([place.base_url.encode()] if place.base_url or place.owner_id else []),
+            *([place.owner_id.bytes] if place.owner_id else []),
         )
         return b"".join(len(field).to_bytes(4) + field for field in fields)
 
