@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, tzinfo
+from functools import lru_cache
 from typing import Literal
 
 Order = Literal["ymd", "dmy", "mdy"]
@@ -22,6 +23,7 @@ MOMENT = re.compile(r"(\d{4}-\d{2}-\d{2})[ T](\d{2}:\d{2}(?::\d{2})?)(?:\.\d+)?\
 Evidence = Literal["ymd", "dmy", "mdy", "open", "bad"]
 
 
+@lru_cache(maxsize=1 << 12)
 def evidence(cell: str) -> Evidence:
     """What a cell says about the order. "open": day and month could be either. "bad": it is no day of this kind."""
     text = _bare(cell)
@@ -36,6 +38,7 @@ def evidence(cell: str) -> Evidence:
     return "mdy" if second > 12 else "open"
 
 
+@lru_cache(maxsize=1 << 12)
 def parse(cell: str, order: Order) -> date:
     """Raises ValueError for what is no day in that order."""
     text = _bare(cell)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Literal, get_args
 
 Kind = Literal["meta", "google", "shopify"]
@@ -150,6 +151,7 @@ RESULTS = re.compile(r"result|ergebnis|objective|ziel\b")
 BUDGET = re.compile(r"budget|presupuesto|bid |gebot|enchere|puja")
 
 
+@lru_cache(maxsize=1 << 12)  # the same few names and days come in every line
 def plain(name: str) -> str:
     """How names are compared: lower case, no accents, one kind of apostrophe, no currency behind."""
     name = CURRENCY_BEHIND.sub("", name)

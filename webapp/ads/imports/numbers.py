@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 Mark = Literal[".", ","]
 NOTHING = frozenset(("", "-", "--", "—", "–", "n/a", "na", "null"))
 AROUND = re.compile(r"^[^\d\-(]+(?=[\d\-])|[^\d)]+$")  # a currency's sign or letters, before or behind
 SPACES = re.compile(r"[\s\u00a0\u202f\u2009'’]")
+
+REMEMBERED = 1 << 14  # small numbers come again and again
 
 Evidence = Literal[".", ",", "open", "none", "bad"]
 
@@ -23,6 +26,7 @@ def is_nothing(cell: str) -> bool:
     return cell.strip().casefold() in NOTHING
 
 
+@lru_cache(maxsize=REMEMBERED)
 def evidence(cell: str, *, counts: bool = False) -> Evidence:
     """What a cell says about the decimal mark. "open": both readings fit. "bad": it is no number."""
     if is_nothing(cell):
@@ -39,6 +43,7 @@ def evidence(cell: str, *, counts: bool = False) -> Evidence:
     return "bad"
 
 
+@lru_cache(maxsize=REMEMBERED)
 def parse(cell: str, mark: Mark) -> Decimal:
     """Raises ValueError for what is no number in a file with that decimal mark. Nothing is 0."""
     if is_nothing(cell):

@@ -94,16 +94,24 @@ def is_all(cell: str) -> bool:
 def _note(found: Survey, sheet: Sheet, line: Line, columns: Mapping[str, int]) -> None:
     for name, at in columns.items():
         cell = line.cells[at]
-        if name in NUMBERS:
-            found.marks.setdefault(
-                numbers.evidence(cell, counts=name in COUNTS), Spot(line.number, sheet.header[at], cell)
-            )
-        elif name == "day" and not is_all(cell):
-            found.dates.setdefault(days.evidence(cell), Spot(line.number, sheet.header[at], cell))
-        elif name == "currency" and cell not in NOBODY:
-            found.currencies.setdefault(cell.upper(), Spot(line.number, sheet.header[at], cell))
-        elif name == "account" and cell not in NOBODY:
-            found.accounts.setdefault(cell, Spot(line.number, sheet.header[at], cell))
+        seen, reading = _reading(found, name, cell)
+        if reading and reading not in seen:
+            seen[reading] = Spot(line.number, sheet.header[at], cell)
+
+
+def _reading(found: Survey, name: str, cell: str) -> tuple[dict[str, Spot], str]:
+    """What a cell speaks for, and where that is noted; empty: for nothing."""
+    if name in NUMBERS:
+        return found.marks, numbers.evidence(cell, counts=name in COUNTS)
+    match name:
+        case "day":
+            return found.dates, "" if is_all(cell) else days.evidence(cell)
+        case "currency":
+            return found.currencies, "" if cell in NOBODY else cell.upper()
+        case "account":
+            return found.accounts, "" if cell in NOBODY else cell
+        case _:
+            return found.marks, ""
 
 
 # --- decisions --------------------------------------------------------------------------------------------------
