@@ -18,10 +18,12 @@ from tests.people import Browser
 from webapp.chat import transcript
 from webapp.chat.events import Ended, TurnState
 from webapp.chat.fold import fold
-from webapp.chat.surfaces import MAXXERS_TOOLS, SURFACES, Surface
+from webapp.chat.surfaces import SURFACES, Surface
 from webapp.chat.transcript import Asking, SessionRow
 from webapp.config import Settings
 from webapp.db.models import Prefix
+from webapp.pages import drawer as pages
+from webapp.tools.maxxer import MAXXER
 
 HTMX = {"HX-Request": "true"}
 IN_DRAWER = {**HTMX, "X-Drawer": "true"}
@@ -43,7 +45,7 @@ def alice(alice: Browser, connect: Callable[[Browser], None]) -> Browser:
 @pytest.fixture
 def notes(monkeypatch: pytest.MonkeyPatch) -> Surface:
     """A second surface: one record."""
-    made = Surface("notes", "Notary", "You take notes.", MAXXERS_TOOLS)
+    made = Surface("notes", "Notary", "You take notes.", MAXXER)
     monkeypatch.setitem(SURFACES, "notes", made)
     return made
 
@@ -212,10 +214,9 @@ def test_a_turn_runs_with_the_surface_of_its_session_whatever_the_form_says(alic
 
 
 def test_a_section_with_the_name_of_a_surface_opens_that_one(app: Flask, notes: Surface) -> None:
-    home = app.jinja_env.globals["drawer_home"]
     with app.test_request_context():
-        assert home("notes") == "/drawer?surface=notes"
-        assert home("campaigns") == home("") == "/drawer?surface=chat"
+        assert pages.home("notes") == "/drawer?surface=notes"
+        assert pages.home("campaigns") == pages.home("") == "/drawer?surface=chat"
 
 
 def test_a_surface_that_there_is_not_is_not_found(alice: Browser) -> None:
