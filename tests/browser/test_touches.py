@@ -53,6 +53,7 @@ def test_a_message_that_cannot_be_sent_says_so_and_stays(chat: Page) -> None:
     expect(box).to_have_value("Are you there?")
     chat.keyboard.press("Enter")
     expect(notice).to_have_count(1)
+    expect(chat.locator("form[data-sending]")).to_have_count(0)
     chat.context.set_offline(False)
     chat.keyboard.press("Enter")
     expect(chat.locator(".turn")).to_have_count(1)
