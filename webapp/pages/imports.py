@@ -164,7 +164,7 @@ def save(scope: Scope, upload_id: uuid.UUID) -> ResponseReturnValue:
     if twice or choices != kept.choices:
         web.notice("You changed how the file is read. Look at it once more, then save.", category="warning")
         return _look_again(scope, upload_id)
-    outlook = _outlook(scope, kept)
+    outlook = _reviewed(scope, kept)
     if not outlook.ready:
         return _page(outlook), 422
     _write(scope, outlook)
@@ -210,16 +210,18 @@ def _write(scope: Scope, outlook: Outlook) -> None:
 
 
 def _outlook(scope: Scope, kept: Kept) -> Outlook:
+    outlook = _reviewed(scope, kept)
+    return _compared(scope, outlook) if outlook.review.ready else outlook
+
+
+def _reviewed(scope: Scope, kept: Kept) -> Outlook:
     """Reading a large file takes its time, so no transaction is open meanwhile."""
     with web.database().begin() as db:
         found = keeping.targets(scope, db, kept.sheet.kind)
         there = shop.find(scope, db)
     kept = replace(kept, choices=_settled(kept, found, there))
     looked = review(kept.sheet, kept.choices, today=_today(kept.choices))
-    outlook = Outlook(kept, looked, found, blocked=_blocked(kept, looked, found, there), shop=there)
-    if not looked.ready:
-        return outlook
-    return _compared(scope, outlook)
+    return Outlook(kept, looked, found, blocked=_blocked(kept, looked, found, there), shop=there)
 
 
 def _compared(scope: Scope, outlook: Outlook) -> Outlook:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from webapp.ads.imports import days, headers, numbers
@@ -71,11 +72,11 @@ class AdFile:
     left_out: Mapping[str, Sequence[int]]
     problems: tuple[Problem, ...]
 
-    @property
+    @cached_property
     def since(self) -> date:
         return min(day.day for day in self.days)
 
-    @property
+    @cached_property
     def until(self) -> date:
         return max(day.day for day in self.days)
 

@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, func, insert, select, tuple_
+from sqlalchemy import delete, func, select, tuple_
 
 from webapp import audit
 from webapp.accounts import Right, Scope
@@ -30,6 +30,7 @@ from webapp.errors import UserError
 
 ROWS = 1000  # of one statement
 FIGURES = ("spend_micros", "impressions", "clicks", "orders", "revenue_micros")
+VALUES = ("adset_name", "ad_name", *FIGURES)
 
 CampaignDay = tuple[uuid.UUID, date]
 Rows = dict[CampaignDay, dict[tuple[str, str], dict[str, Any]]]  # by ad set and ad
@@ -113,8 +114,9 @@ def keep(
     is_newest = account.data_through is None or file.until >= account.data_through
     ids = {key: row.id for key, row in known.items()}
     ids |= _add_campaigns(scope, db, account, file, known, is_newest)
-    differing, counts = _differing(_rows(file, ids), _stored(scope, db, account.id, file))
-    _replace(scope, db, account, differing)
+    stored = _stored(scope, db, account.id, file)
+    differing, counts = _differing(_rows(file, ids), stored)
+    _replace(scope, db, account, differing, stored)
     account.data_through = max(file.until, account.data_through or file.until)
     account.synced_at = _complete_at(account)
     account.version += 1
@@ -239,12 +241,12 @@ def _figures(day: AdDay) -> dict[str, Any]:
 
 def _stored(scope: Scope, db: Session, account_id: uuid.UUID, file: AdFile) -> Rows:
     found: Rows = defaultdict(dict)
-    columns = [getattr(AdDaily, name) for name in ("adset_name", "ad_name", *FIGURES)]
+    columns = [getattr(AdDaily, name) for name in VALUES]
     ours = AdDaily.workspace_id == scope.workspace_id, AdDaily.account_id == account_id
     where = *ours, AdDaily.day.between(file.since, file.until)
     query = select(AdDaily.campaign_id, AdDaily.day, AdDaily.adset_id, AdDaily.ad_id, *columns).where(*where)
     for campaign_id, day, adset, ad, *values in db.execute(query):
-        found[campaign_id, day][adset, ad] = dict(zip(("adset_name", "ad_name", *FIGURES), values, strict=True))
+        found[campaign_id, day][adset, ad] = dict(zip(VALUES, values, strict=True))
     return found
 
 
@@ -261,17 +263,17 @@ def _differing(new: Rows, stored: Rows) -> tuple[Rows, Counter[str]]:
     return differing, counts
 
 
-def _replace(scope: Scope, db: Session, account: AdAccount, days: Rows) -> None:
-    for keys in _chunks(days):
+def _replace(scope: Scope, db: Session, account: AdAccount, days: Rows, stored: Rows) -> None:
+    """By PostgreSQL's COPY: the 150,000 days that fit into a file would take half a minute to insert."""
+    for keys in _chunks(key for key in days if key in stored):
         db.execute(delete(AdDaily).where(tuple_(AdDaily.campaign_id, AdDaily.day).in_(keys)))
-    where = {"workspace_id": scope.workspace_id, "account_id": account.id}
-    rows = (
-        {"campaign_id": campaign, "day": day, "adset_id": adset, "ad_id": ad, **where, **values}
-        for (campaign, day), parts in days.items()
-        for (adset, ad), values in parts.items()
-    )
-    for chunk in _chunks(rows):
-        db.execute(insert(AdDaily), chunk)
+    columns = ("campaign_id", "day", "adset_id", "ad_id", "workspace_id", "account_id", *VALUES)
+    connection: Any = db.connection().connection.driver_connection
+    with connection.cursor().copy(f"copy ad_daily ({', '.join(columns)}) from stdin") as copy:
+        for (campaign, day), parts in days.items():
+            for (adset, ad), values in parts.items():
+                where = (campaign, day, adset, ad, scope.workspace_id, account.id)
+                copy.write_row((*where, *(values[name] for name in VALUES)))
 
 
 def _chunks(rows: Iterable[Any]) -> Iterator[list[Any]]:

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from webapp.ads.imports import days, numbers
@@ -50,11 +51,11 @@ class OrderFile:
     left_out: Mapping[str, Sequence[int]]
     problems: tuple[Problem, ...]
 
-    @property
+    @cached_property
     def since(self) -> date:
         return min(order.day for order in self.orders)
 
-    @property
+    @cached_property
     def until(self) -> date:
         return max(order.day for order in self.orders)
 
