@@ -10,8 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import asdict, replace
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -23,41 +22,21 @@ from webapp.ads import accounts
 from webapp.ads.imports import headers, keeping, orders, shop_orders, sniff, uploads
 from webapp.ads.imports.ad_days import AdFile
 from webapp.ads.imports.choices import Choices
-from webapp.ads.imports.keeping import Target
-from webapp.ads.imports.review import TIMEZONES, Review, review
+from webapp.ads.imports.review import TIMEZONES, review
 from webapp.ads.imports.shop_orders import OrderFile
 from webapp.ads.imports.sniff import Sheet, Unreadable
 from webapp.ads.imports.survey import Problem
 from webapp.ads.imports.uploads import Kept
-from webapp.ads.money import Money
-from webapp.ads.windows import today_in
 from webapp.analytics import shop
-from webapp.analytics.shop import DemoShop, Shop
 from webapp.errors import UserError
 from webapp.pages import web
+from webapp.pages.outlooks import Outlook, left_out, outlook_of, reviewed, today, totals
 
 bp = Blueprint("imports", __name__)
 
 HERE = "/settings/ad-accounts/import"
 MOST_BYTES = 20 * 1024 * 1024
 UPLOADS, PER = 30, 600  # of one workspace in ten minutes
-
-
-@dataclass(frozen=True)
-class Outlook:
-    """Everything there is to say about a file before it is saved. `blocked` is what has to be done elsewhere first."""
-
-    kept: Kept
-    review: Review
-    targets: Sequence[Target]
-    compared: keeping.Compared | orders.Compared | None = None
-    blocked: UserError | None = None
-    live: Sequence[str] = ()
-    shop: Shop | None = None
-
-    @property
-    def ready(self) -> bool:
-        return self.review.ready and self.blocked is None
 
 
 @bp.url_value_preprocessor
@@ -113,7 +92,7 @@ def _first_choices(scope: Scope, sheet: Sheet) -> Choices:
     choices = replace(Choices.of(sheet, {}), timezone=_zone_in_use(scope))
     if sheet.kind == "shopify":
         return choices
-    looked = review(sheet, replace(choices, timezone=choices.timezone or "UTC"), today=_today(choices))
+    looked = review(sheet, replace(choices, timezone=choices.timezone or "UTC"), today=today(choices))
     with web.database().begin() as db:
         found = keeping.targets(scope, db, sheet.kind)
         if isinstance(looked.found, AdFile) and looked.found.days:
@@ -142,7 +121,7 @@ def show(scope: Scope, upload_id: uuid.UUID) -> ResponseReturnValue:
         kept = uploads.find(scope, db, upload_id)
     if kept.report is not None:
         return render_template("imports/saved.html", kept=kept, report=kept.report)
-    return _page(_outlook(scope, kept))
+    return _page(outlook_of(scope, kept))
 
 
 @bp.post(f"{HERE}/<uuid:upload_id>")
@@ -164,7 +143,7 @@ def save(scope: Scope, upload_id: uuid.UUID) -> ResponseReturnValue:
     if twice or choices != kept.choices:
         web.notice("You changed how the file is read. Look at it once more, then save.", category="warning")
         return _look_again(scope, upload_id)
-    outlook = _reviewed(scope, kept)
+    outlook = reviewed(scope, kept)
     if not outlook.ready:
         return _page(outlook), 422
     _write(scope, outlook)
@@ -187,7 +166,7 @@ def _look_again(scope: Scope, upload_id: uuid.UUID) -> ResponseReturnValue:
         if kept.report is None and not twice:
             uploads.choose(scope, db, upload_id, choices)
     if twice:
-        return _page(_outlook(scope, replace(kept, choices=choices)), twice), 422
+        return _page(outlook_of(scope, replace(kept, choices=choices)), twice), 422
     return redirect(_place(upload_id), 303)
 
 
@@ -196,7 +175,7 @@ def _write(scope: Scope, outlook: Outlook) -> None:
     with web.database().begin() as db:
         if uploads.find(scope, db, kept.id, lock=True).report is not None:
             return
-        report: dict[str, Any] = {"kind": kept.sheet.kind, "left_out": len(_left_out(outlook.review))}
+        report: dict[str, Any] = {"kind": kept.sheet.kind, "left_out": len(left_out(outlook.review))}
         match found:
             case AdFile():
                 account_id, days = keeping.keep(scope, db, kept.sheet.kind, kept.choices, currency, found)
@@ -209,59 +188,6 @@ def _write(scope: Scope, outlook: Outlook) -> None:
 # --- what is shown ----------------------------------------------------------------------------------------------
 
 
-def _outlook(scope: Scope, kept: Kept) -> Outlook:
-    outlook = _reviewed(scope, kept)
-    return _compared(scope, outlook) if outlook.review.ready else outlook
-
-
-def _reviewed(scope: Scope, kept: Kept) -> Outlook:
-    """Reading a large file takes its time, so no transaction is open meanwhile."""
-    with web.database().begin() as db:
-        found = keeping.targets(scope, db, kept.sheet.kind)
-        there = shop.find(scope, db)
-    kept = replace(kept, choices=_settled(kept, found, there))
-    looked = review(kept.sheet, kept.choices, today=_today(kept.choices))
-    return Outlook(kept, looked, found, blocked=_blocked(kept, looked, found, there), shop=there)
-
-
-def _compared(scope: Scope, outlook: Outlook) -> Outlook:
-    kept, looked = outlook.kept, outlook.review
-    with web.database().begin() as db:
-        match looked.found:
-            case AdFile() as file:
-                account_id = uuid.UUID(kept.choices.account) if kept.choices.account else None
-                live = keeping.also_live(scope, db, kept.sheet.kind, file)
-                return replace(outlook, compared=keeping.compare(scope, db, account_id, file), live=live)
-            case OrderFile() as file:
-                return replace(outlook, compared=orders.compare(scope, db, file, looked.currency.value))
-            case None:
-                return outlook
-
-
-def _settled(kept: Kept, found: Sequence[Target], there: Shop | None) -> Choices:
-    """The time zone is that of where the figures go, if that is there already. An account that went is a new one."""
-    if kept.sheet.kind == "shopify":
-        return replace(kept.choices, timezone=there.timezone) if there else kept.choices
-    target = next((each for each in found if str(each.id) == kept.choices.account), None)
-    return replace(kept.choices, timezone=target.timezone) if target else replace(kept.choices, account="")
-
-
-def _blocked(kept: Kept, looked: Review, found: Sequence[Target], there: Shop | None) -> UserError | None:
-    currency = looked.currency.value
-    if kept.sheet.kind == "shopify":
-        if there and there.is_demo:
-            return DemoShop()
-        if there and currency and there.currency != currency:
-            hint = f"The shop counts in {there.currency}, the file in {currency}. Change the shop's currency first."
-            return UserError("Another currency than the shop's", hint, link=shop.PAGE)
-        return None
-    target = next((each for each in found if str(each.id) == kept.choices.account), None)
-    if target and currency and target.currency != currency:
-        hint = f"{target.name} counts in {target.currency}, the file in {currency}. Choose a new account."
-        return UserError("Another currency than the account's", hint)
-    return None
-
-
 def _page(outlook: Outlook, twice: Sequence[Problem] = ()) -> str:
     looked = outlook.review
     return render_template(
@@ -272,45 +198,10 @@ def _page(outlook: Outlook, twice: Sequence[Problem] = ()) -> str:
         problems=[*twice, *looked.problems],
         fields=[(name, headers.LABELS[name]) for name in headers.ALIASES[looked.sheet.kind]],
         kind_name=headers.KIND_NAMES[looked.sheet.kind],
-        totals=_totals(looked),
-        left_out=_left_out(looked),
+        totals=totals(looked),
+        left_out=left_out(looked),
         timezones=sorted(name for name in TIMEZONES if "/" in name and not name.startswith("Etc/")),
     )
-
-
-def _totals(looked: Review) -> list[tuple[str, str]]:
-    """What would be saved, added up: a label and the number in words."""
-    currency = looked.currency.value
-    match looked.found:
-        case AdFile(days=days) if days and currency:
-            money = [("Spend", sum(d.spend_micros for d in days)), ("Revenue", sum(d.revenue_micros for d in days))]
-            counts = [("Impressions", sum(d.impressions for d in days)), ("Clicks", sum(d.clicks for d in days))]
-            whole = float(sum(d.orders for d in days))
-            return [
-                ("Campaigns", f"{len(looked.found.campaigns):,}"),
-                *((label, str(Money.from_micros(micros, currency))) for label, micros in money),
-                ("Orders", f"{whole:,.0f}" if whole == int(whole) else f"{whole:,.2f}"),
-                *((label, f"{number:,}") for label, number in counts),
-            ]
-        case OrderFile(orders=found) if found and currency:
-            gross, refunds = sum(o.gross_micros for o in found), sum(o.refund_micros for o in found)
-            return [
-                ("Orders", f"{len(found):,}"),
-                ("Gross", str(Money.from_micros(gross, currency))),
-                ("Refunded", str(Money.from_micros(refunds, currency))),
-                ("Customers", f"{len({o.customer for o in found if o.customer}):,}"),
-            ]
-        case _:
-            return []
-
-
-def _left_out(looked: Review) -> list[tuple[str, int, str]]:
-    """Why lines are left out, how many, and which are the first."""
-    found = looked.found.left_out if looked.found else {}
-    return [
-        (reason, len(lines), ", ".join(map(str, lines[:5])) + (" …" if len(lines) > 5 else ""))
-        for reason, lines in found.items()
-    ]
 
 
 # --- what is typed ----------------------------------------------------------------------------------------------
@@ -346,10 +237,6 @@ def _an_id(text: str) -> str:
     with suppress(ValueError):
         return str(uuid.UUID(text))
     return ""
-
-
-def _today(choices: Choices) -> Any:
-    return today_in(choices.timezone or "UTC", datetime.now(UTC))
 
 
 def _place(upload_id: uuid.UUID) -> str:
