@@ -46,7 +46,7 @@ def test_answers_outlive_an_outage_of_the_database(
 
         def states() -> set[TurnState]:
             with database.look() as db:
-                return set(transcript.state_of(db, turns).values())
+                return {transcript.turn(alice.scope, db, turn_id).state for turn_id in turns}
 
         wait_for(lambda: not any(state.live for state in states()), 60, "the answers to end")
         assert states() == {TurnState.DONE}
