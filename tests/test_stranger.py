@@ -26,7 +26,7 @@ from werkzeug.test import TestResponse
 
 from tests import people
 from tests.people import Browser
-from webapp.accounts import RIGHTS, Right, Role, a_role, browsers, invitations, members
+from webapp.accounts import RIGHTS, Right, Role, a_role, browsers, enter, invitations, members
 from webapp.config import Settings
 from webapp.db.models import (
     AdAccount,
@@ -41,6 +41,9 @@ from webapp.db.models import (
     UserSession,
 )
 from webapp.llm.blocks import Text, block_to_json
+from webapp.secret import Secret
+from webapp.usage.policy import Policy, set_policy
+from webapp.vault import byok
 
 CANARY = "canary-3f9c"  # in every text of Acme's things: it may show up in no stranger's answer
 
@@ -232,6 +235,15 @@ def a_budget(whose: Whose) -> uuid.UUID:
     return row.id
 
 
+def a_members_key(whose: Whose) -> uuid.UUID:
+    """An own key, which only a workspace that allows them has."""
+    with whose.browser.database.begin() as db:
+        scope = enter(db, whose.browser.user_id, whose.workspace_id)
+        set_policy(scope, db, Policy(personal_keys=True))
+        secret = Secret("sk-ant-api03-" + "x" * 40)
+        return byok.connect(scope, db, whose.browser.parts.keyring, "anthropic", secret, f"mine {CANARY}", own=True)
+
+
 MADE: dict[str, Callable[[Whose], object]] = {
     "workspace_id": lambda whose: whose.workspace_id,
     "user_id": lambda whose: whose.browser.user_id,
@@ -245,6 +257,7 @@ MADE: dict[str, Callable[[Whose], object]] = {
     "plan_id": a_plan,
     "upload_id": an_upload,
     "budget_id": a_budget,
+    "key_id": a_members_key,
 }
 # Names that belong to nobody.
 SHARED = {"slug": "anthropic", "platform": "meta", "topic": "meta", "pipe": "kpi_summary"}

@@ -39,6 +39,7 @@ from webapp.pages import (
     guard_rails,
     imports,
     members,
+    own_keys,
     providers,
     store,
     usage,
@@ -68,6 +69,7 @@ BLUEPRINTS = (
     analytics.bp,
     usage.bp,
     budgets.bp,
+    own_keys.bp,
     docs.bp,
 )
 

@@ -56,7 +56,8 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Card:
-    """Everything the partial shows. `label` and `base_url` are what the form holds: what was typed, or what is now."""
+    """Everything the partial shows. `label` and `base_url` are what the form holds: what was typed, or what is now.
+    `own`: of the reader's own key (own_keys.py), else of the team's. `unused`: connected, but not allowed any more."""
 
     provider: Provider
     state: State
@@ -65,6 +66,9 @@ class Card:
     label: str = ""
     base_url: str = ""
     trouble: Trouble | None = None
+    own: bool = False
+    unused: bool = False
+    may_have_own: bool = False  # the reader may connect one at this provider, and has none
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,14 @@ class Typed:
     secret: Secret
     label: str
     base_url: str = ""
+
+
+class NotKept(Exception):
+    """The key is not to be kept: what was typed, and why."""
+
+    def __init__(self, typed: Typed, trouble: Trouble) -> None:
+        super().__init__(trouble.title)
+        self.typed, self.trouble = typed, trouble
 
 
 # --- pages ------------------------------------------------------------------------------------------------------
@@ -88,14 +100,14 @@ def settings(scope: Scope) -> ResponseReturnValue:
 @bp.get("/settings/providers")
 @web.within(Right.READ)
 def index(scope: Scope) -> ResponseReturnValue:
-    return _page(scope)
+    return page(scope)
 
 
 @bp.get("/settings/providers/<slug>")
 @web.within(Right.READ)
 def show(scope: Scope, slug: str) -> ResponseReturnValue:
     """The card as it rests: what Cancel asks for."""
-    card = _resting(scope, _provider(slug))
+    card = _resting(scope, named(slug))
     if web.is_htmx():
         return render_template("providers/_changed.html", card=card, focus=True)
     return redirect(_place(card.provider))
@@ -104,38 +116,28 @@ def show(scope: Scope, slug: str) -> ResponseReturnValue:
 @bp.get("/settings/providers/<slug>/connect")
 @web.within(Right.MANAGE_KEYS)
 def form(scope: Scope, slug: str) -> ResponseReturnValue:
-    return _card_or_page(scope, replace(_resting(scope, _provider(slug)), state="form"))
+    return _card_or_page(scope, replace(_resting(scope, named(slug)), state="form"))
 
 
 @bp.post("/settings/providers/<slug>/connect")
 @web.within(Right.MANAGE_KEYS)
 def connect(scope: Scope, slug: str) -> ResponseReturnValue:
     """Test the key with no transaction open, then keep it in one."""
-    provider = _provider(slug)
-    key = pasted(request.form.get("key", ""))
-    typed = Typed(Secret(key), web.typed("label")[: byok.LABEL_LENGTH])
+    provider = named(slug)
     try:
-        typed = replace(typed, base_url=_typed_base_url(provider))
-    except AddressRefused as refused:
-        return _rejected(scope, provider, typed, Trouble("This address is not taken", str(refused)))
-    if trouble := paste_trouble(provider, key) or _secret_trouble(typed) or _mistaken(provider, key):
-        return _rejected(scope, provider, typed, trouble)
-    _count_test(scope)
-    try:
-        probe = web.parts().client.probe(at(provider, typed.base_url), typed.secret)
-    except ProviderError as refused:
-        odd = not key.startswith(provider.key_prefix)
-        return _rejected(scope, provider, typed, _told(provider, refused.fault, looks_odd=odd, with_key=bool(key)))
+        typed, answered = tested(scope, provider)
+    except NotKept as refused:
+        return _card_or_page(scope, rejected(_resting(scope, provider), refused), status=422)
     with web.database().begin() as db:
         byok.connect(scope, db, web.parts().keyring, provider.slug, typed.secret, typed.label, typed.base_url)
-    web.notice(f"{provider.name} is connected. {probe.model} answered in {probe.seconds:.1f} s.")
+    web.notice(f"{provider.name} is connected. {answered}")
     return _changed(scope, provider)
 
 
 @bp.post("/settings/providers/<slug>/disconnect")
 @web.within(Right.MANAGE_KEYS)
 def disconnect(scope: Scope, slug: str) -> ResponseReturnValue:
-    provider = _provider(slug)
+    provider = named(slug)
     with web.database().begin() as db:
         gone = byok.disconnect(scope, db, provider.slug)
     if gone:
@@ -155,6 +157,36 @@ def log(scope: Scope) -> ResponseReturnValue:
     return render_template(
         "providers/audit.html", entries=[(e, deed(e)) for e in shown], older=older, newest=not before
     )
+
+
+# --- a key is tried ---------------------------------------------------------------------------------------------
+
+
+def tested(scope: Scope, provider: Provider) -> tuple[Typed, str]:
+    """What the form holds, after a real call on its key; and a sentence about that call. Raises NotKept."""
+    key = pasted(request.form.get("key", ""))
+    typed = Typed(Secret(key), web.typed("label")[: byok.LABEL_LENGTH])
+    try:
+        typed = replace(typed, base_url=_typed_base_url(provider))
+    except AddressRefused as refused:
+        raise NotKept(typed, Trouble("This address is not taken", str(refused))) from None
+    if trouble := paste_trouble(provider, key) or _secret_trouble(typed) or _mistaken(provider, key):
+        raise NotKept(typed, trouble)
+    _count_test(scope)
+    try:
+        probe = web.parts().client.probe(at(provider, typed.base_url), typed.secret)
+    except ProviderError as refused:
+        odd = not key.startswith(provider.key_prefix)
+        told = _told(provider, refused.fault, looks_odd=odd, with_key=bool(key))
+        raise NotKept(typed, told) from None
+    return typed, f"{probe.model} answered in {probe.seconds:.1f} s."
+
+
+def rejected(card: Card, refused: NotKept) -> Card:
+    """The form with what was typed in it, but for keys."""
+    typed = refused.typed
+    label, base_url = (scrub(text, typed.secret) for text in (typed.label, web.typed("base_url")[:LONGEST_SHOWN]))
+    return replace(card, state="rejected", label=label, base_url=base_url, trouble=refused.trouble)
 
 
 # --- the key as it was pasted -----------------------------------------------------------------------------------
@@ -248,7 +280,8 @@ def _count_test(scope: Scope) -> None:
 # --- cards ------------------------------------------------------------------------------------------------------
 
 
-def _provider(slug: str) -> Provider:
+def named(slug: str) -> Provider:
+    """Raises the not-found UserError for a provider that there is not."""
     found = web.parts().providers.get(slug)
     if found is None:
         raise not_found()
@@ -259,34 +292,53 @@ def _place(provider: Provider) -> str:
     return url_for("providers.index", _anchor=f"provider-{provider.slug}")
 
 
-def _at_rest(scope: Scope, provider: Provider, key: CardRow | None) -> Card:
-    may_change = scope.may(Right.MANAGE_KEYS)
+def at_rest(provider: Provider, key: CardRow | None, *, may_change: bool) -> Card:
     if key is None:
         return Card(provider, "idle", may_change)
     trouble = _told(provider, key.fault, with_key=bool(key.prefix)) if key.fault else None
     return Card(provider, key.status, may_change, key, key.label, key.base_url, trouble)
 
 
+@dataclass(frozen=True)
+class Keys:
+    """What the page is made of: the team's keys and the reader's own, by provider, and other members' own for who may
+    disconnect them. `may_own`: whether the reader may connect an own key."""
+
+    team: dict[str, CardRow]
+    own: dict[str, CardRow]
+    members: list[CardRow]
+    allowed: bool
+    may_own: bool
+
+    @staticmethod
+    def of(scope: Scope) -> Keys:
+        with web.database().look() as db:
+            team = {row.provider: row for row in byok.cards(scope, db)}
+            own = {row.provider: row for row in byok.own_cards(scope, db)}
+            mine = {row.id for row in own.values()}
+            others = [row for row in byok.members_cards(scope, db) if row.id not in mine]
+            allowed = byok.own_keys_allowed(scope, db)
+        return Keys(team, own, others, allowed, allowed and scope.may(Right.CHAT))
+
+    def team_card(self, scope: Scope, provider: Provider) -> Card:
+        card = at_rest(provider, self.team.get(provider.slug), may_change=scope.may(Right.MANAGE_KEYS))
+        may_have_own = self.may_own and not provider.demo and provider.slug not in self.own
+        return replace(card, may_have_own=may_have_own)
+
+    def own_card(self, provider: Provider) -> Card:
+        key = self.own.get(provider.slug)
+        card = at_rest(provider, key, may_change=self.may_own or key is not None)
+        return replace(card, own=True, unused=not self.allowed)
+
+
 def _resting(scope: Scope, provider: Provider) -> Card:
-    return _at_rest(scope, provider, _keys(scope).get(provider.slug))
-
-
-def _keys(scope: Scope) -> dict[str, CardRow]:
-    with web.database().begin() as db:
-        return {row.provider: row for row in byok.cards(scope, db)}
-
-
-def _rejected(scope: Scope, provider: Provider, typed: Typed, trouble: Trouble) -> ResponseReturnValue:
-    """The form with what was typed in it, but for keys."""
-    label, base_url = (scrub(text, typed.secret) for text in (typed.label, web.typed("base_url")[:LONGEST_SHOWN]))
-    card = replace(_resting(scope, provider), state="rejected", label=label, base_url=base_url, trouble=trouble)
-    return _card_or_page(scope, card, status=422)
+    return Keys.of(scope).team_card(scope, provider)
 
 
 def _card_or_page(scope: Scope, card: Card, *, status: int = 200) -> ResponseReturnValue:
     if web.is_htmx():
         return render_template("providers/_changed.html", card=card), status
-    return _page(scope, card), status
+    return page(scope, card), status
 
 
 def _changed(scope: Scope, provider: Provider) -> ResponseReturnValue:
@@ -296,13 +348,23 @@ def _changed(scope: Scope, provider: Provider) -> ResponseReturnValue:
     return redirect(_place(provider), 303)
 
 
-def _page(scope: Scope, instead: Card | None = None) -> str:
-    """All cards, one of them as given."""
-    keys = _keys(scope)
-    cards = [_at_rest(scope, provider, keys.get(slug)) for slug, provider in web.parts().providers.items()]
-    if instead is not None:
+def page(scope: Scope, instead: Card | None = None) -> str:
+    """All cards, one of them as given; an own key's card stands there once it is connected, or being connected."""
+    keys, catalogue = Keys.of(scope), web.parts().providers
+    cards = [keys.team_card(scope, provider) for provider in catalogue.values()]
+    own = [keys.own_card(catalogue[slug]) for slug in keys.own if slug in catalogue]
+    if instead is not None and instead.own:
+        own = [instead, *(card for card in own if card.provider != instead.provider)]
+    elif instead is not None:
         cards = [instead if card.provider == instead.provider else card for card in cards]
-    return render_template("providers/index.html", cards=cards, keepers=_keepers(scope))
+    return render_template(
+        "providers/index.html",
+        cards=cards,
+        own=own,
+        may_own=keys.may_own,
+        members_keys=[(row, catalogue.get(row.provider)) for row in keys.members],
+        keepers=_keepers(scope),
+    )
 
 
 def _keepers(scope: Scope) -> list[str]:

@@ -106,13 +106,11 @@ class KeyUnreadable(UserError):
 class OwnKeysOff(UserError):
     """The workspace's policy allows no keys of members' own."""
 
+    TITLE = "Own keys are switched off here"
+    HINT = "An owner or admin of the workspace can allow them under Settings › Budgets."
+
     def __init__(self) -> None:
-        super().__init__(
-            "Own keys are switched off here",
-            "An owner or admin of the workspace can allow them under Settings › Budgets. The key was not kept.",
-            link=PROVIDERS_PAGE,
-            status=403,
-        )
+        super().__init__(self.TITLE, f"{self.HINT} The key was not kept.", link=PROVIDERS_PAGE, status=403)
 
 
 # --- looking ----------------------------------------------------------------------------------------------------
