@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from html import escape as escape_html
@@ -114,6 +114,9 @@ CLEANER = nh3.Cleaner(
     link_rel="noopener noreferrer nofollow",
 )
 
+_TAG = re.compile(r"(<[^>]*>)")
+_UNLINKED, _UNLINKED_END = ("<a ", "<a>", "<code", "<button"), ("</a>", "</code>", "</button>")
+_FIGURE = re.compile(r"(?<![\w.,/#-])\d[\d,]*(?:\.\d+)?(?![\w/-]|[.,]\d)")
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _LINK = re.compile(r"https?://[^/\s]|mailto:\S", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -126,6 +129,25 @@ def render(text: str, prefix: str) -> Html:
         raise ValueError(f"not an element id: {prefix!r}")
     inners = _small(text, prefix) if len(text) <= CODE_LIMIT else tuple(inner_blocks(text, prefix))
     return assemble(prefix, inners)
+
+
+def link_figures(html: Html, rows: Mapping[str, str]) -> Html:
+    """Make links of the figures in `html` (of render()) that are keys of `rows`: to the element with that id."""
+    if not rows:
+        return html
+    linked, within = [], 0
+    for piece in _TAG.split(str(html)):
+        if piece.startswith("<"):
+            within += (piece.startswith(_UNLINKED)) - (piece.startswith(_UNLINKED_END))
+        elif not within:
+            piece = _FIGURE.sub(lambda found: _linked(found, rows), piece)
+        linked.append(piece)
+    return Markup("".join(linked))
+
+
+def _linked(found: re.Match[str], rows: Mapping[str, str]) -> str:
+    row = rows.get(found[0].replace(",", ""))
+    return f'<a class="cite" href="#{row}">{found[0]}</a>' if row else found[0]
 
 
 @lru_cache(maxsize=256)

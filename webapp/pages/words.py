@@ -25,6 +25,8 @@ from webapp.errors import Link
 from webapp.llm.errors import Kind, explain
 from webapp.llm.events import FinishReason
 from webapp.pages import stream, web
+from webapp.pages.citations import rows_of
+from webapp.pages.richtext import link_figures
 from webapp.pages.richtext import render as rich_text
 
 CONTINUE = "Continue exactly where you stopped."  # what the Continue button sends; shown as a quiet line
@@ -272,6 +274,8 @@ def for_templates() -> dict[str, Any]:
     """The functions and constants that the chat's templates use."""
     return {
         "rich_text": rich_text,
+        "link_figures": link_figures,
+        "cited_rows": rows_of,
         "turn_notices": turn_notices,
         "turn_status": turn_status,
         "shown_plans": shown_plans,
