@@ -133,7 +133,7 @@ def reserve(
         wanted = needs.of(standing.limit.unit)
         if wanted and standing.spent + standing.held + wanted > standing.limit.amount:
             return Refused(standing, wanted)
-    _hold(db, caller, needs, now + timedelta(seconds=lasts))
+    _hold(db, caller, needs, now, now + timedelta(seconds=lasts))
     return Granted(tuple(each for each in standings if each.near))
 
 
@@ -147,10 +147,10 @@ def _concerning(caller: Caller) -> Select[Budget]:
     return select(Budget).where(Budget.workspace_id == caller.workspace_id, mine)
 
 
-def _hold(db: Session, caller: Caller, needs: Most, until: datetime) -> None:
+def _hold(db: Session, caller: Caller, needs: Most, now: datetime, until: datetime) -> None:
     """Lapsed holds of the workspace go at the same time."""
     values = {"micros": needs.micros or 0, "tokens": needs.tokens, "until": until}
-    db.execute(delete(BudgetHold).where(BudgetHold.workspace_id == caller.workspace_id, BudgetHold.until <= func.now()))
+    db.execute(delete(BudgetHold).where(BudgetHold.workspace_id == caller.workspace_id, BudgetHold.until <= now))
     db.execute(
         insert(BudgetHold)
         .values(turn_id=caller.turn_id, workspace_id=caller.workspace_id, user_id=caller.user_id, **values)
