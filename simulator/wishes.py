@@ -103,19 +103,31 @@ _LISTED = re.compile(
     r"\bcampaigns\b|\b(which|what|list|show)\b.*\bcampaign|\b(top|best|worst|winners?|losers?)\b", re.I
 )
 _PIPES: tuple[tuple[str, str, Json], ...] = (
-    (r"\bfunnel\b|\bcheckout\b|\badd(ed)? to cart\b|\bdrop.?off\b", "conversion_funnel", {}),
+    (r"\bfunnel\b|\bcheckout\b|\badd(ed)? to cart\b|\bdrop.?off\b|\bon the way to an order\b", "conversion_funnel", {}),
     (r"\bcohorts?\b|\bltv\b|\blifetime value\b|\bretention\b|\brepeat\b", "cohort_ltv", {}),
     (r"\battribut\w+|\bfirst.touch\b|\blast.(touch|click)\b|\bcredit\w*\b", "channel_attribution", {}),
-    (r"\banomal\w+|\bunusual\b|\bspikes?\b|\bstrange\b|\bwent wrong\b|\boutliers?\b", "metric_anomalies", {}),
+    (
+        r"\banomal\w+|\bst(and|ood)s? out\b|\bunusual\b|\bspikes?\b|\bstrange\b|\bwent wrong\b|\boutliers?\b",
+        "metric_anomalies",
+        {},
+    ),
     (r"\bcountr(y|ies)\b", "segment_breakdown", {"dimension": "country"}),
     (r"\bdevices?\b|\bmobile\b", "segment_breakdown", {"dimension": "device"}),
     (r"\blanding pages?\b", "segment_breakdown", {"dimension": "landing_page"}),
     (r"\bnew (vs|versus|against|and|or) returning\b", "segment_breakdown", {"dimension": "new_vs_returning"}),
-    (r"\bby channel\b|\bchannels\b|\bsegments?\b", "segment_breakdown", {"dimension": "channel"}),
-    (r"\btrend\b|\bover time\b|\bby day\b|\bdaily\b|\beach day\b|\btime.?series\b", "metric_timeseries", {}),
+    (r"\bchannels?\b|\bsegments?\b", "segment_breakdown", {"dimension": "channel"}),
+    (
+        r"\btrend\b|\bdevelop\w*\b|\bover time\b|\bby day\b|\bdaily\b|\beach day\b|\btime.?series\b",
+        "metric_timeseries",
+        {},
+    ),
     (r"\bby week\b|\bweekly\b", "metric_timeseries", {"granularity": "week"}),
     (r"\bcampaigns?\b|\bad sets?\b|\bwhich ads?\b", "campaign_performance", {}),
-    (r"\bkpis?\b|\bmer\b|\baov\b|\bcac\b|\bshop\b|\bsessions\b|\bconversion rate\b", "kpi_summary", {}),
+    (
+        r"\bkpis?\b|\bagainst the one before\b|\bmer\b|\baov\b|\bcac\b|\bshop\b|\bsessions\b|\bconversion rate\b",
+        "kpi_summary",
+        {},
+    ),
 )
 _PERIODS: tuple[tuple[str, str], ...] = (
     (r"\byesterday\b", "yesterday"),

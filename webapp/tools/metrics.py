@@ -121,12 +121,16 @@ def _compared_with(found: PipeResult) -> tuple[str, ...]:
 def _chart(found: PipeResult) -> dict[str, Any] | None:
     """A line over dates, bars over names; nothing for a single row."""
     keys = [column.key for column in found.columns]
-    drawn = [column.key for column in found.columns if column.unit in ("money", "count")][:2]
-    if len(found.rows) < 2 or not drawn:
+    money = [column.key for column in found.columns if column.unit == "money"]
+    counts = [column.key for column in found.columns if column.unit == "count"]
+    if len(found.rows) < 2 or not (money or counts):
         return None
     over = next((column.key for column in found.columns if column.unit == "date"), keys[0])
-    kind = "line" if any(column.unit == "date" for column in found.columns) else "bar"
-    return {"kind": kind, "x": over, "y": drawn}
+    if over == "currency":  # a row of sums for each: nothing that could be compared
+        return None
+    if any(column.unit == "date" for column in found.columns):
+        return {"kind": "line", "x": over, "y": (money or counts)[:2]}
+    return {"kind": "bar", "x": over, "y": [*money[:1], *counts[:1]]}
 
 
 METRICS = Tool(QUERY_METRICS, query_metrics)
