@@ -103,7 +103,7 @@ def test_bob_sees_what_concerns_him_and_who_can_change_it(alice: Browser, bob: B
     alice.send(BUDGETS, **{**USD, "applies_to": "member", "user_id": str(alice.user_id), "amount": "77"})
     alice.send(BUDGETS, **{**USD, "applies_to": "member", "user_id": str(bob.user_id), "amount": "11"})
     page = words(bob.get(BUDGETS).text)
-    assert "Each member 25.50 USD a day You have 0.00 USD spent." in page
+    assert "Each member 25.50 USD a day You: 0.00 USD spent." in page
     assert "You 11.00 USD a day" in page
     assert "77" not in page
     assert "It can be changed by Alice." in page

@@ -96,7 +96,7 @@ def test_an_answer_that_a_budget_forbids_says_all_there_is_to_know(
     limit(database, alice, 1000)
     before = asked(provider, key)
     shown = final_turn(alice.stream(server, alice.ask(server, "Hello")))
-    assert "A budget is used up" in shown
+    assert "A budget stopped this answer" in shown
     assert "The workspace&#39;s limit is 1,000 tokens a day: 0 tokens spent, and this call may need up to" in shown
     assert "00:00 UTC. You can change that." in shown
     assert 'href="/settings/budgets"' in shown

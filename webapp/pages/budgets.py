@@ -195,14 +195,15 @@ def _said(standing: Standing) -> str:
     limit = standing.limit
     if limit.applies_to == "turn":
         return "Counted anew for each answer."
-    whose = "You have" if limit.applies_to == "everyone" else ""
-    said = f"{whose} {limits.amount(standing.spent, limit.unit)} spent".strip()
+    whose = "You: " if limit.applies_to == "everyone" else ""
+    said = f"{whose}{limits.amount(standing.spent, limit.unit)} spent"
     if standing.held:
         said += f", {limits.amount(standing.held, limit.unit)} held for answers that run"
     return f"{said}.{limits.anew(standing)}"
 
 
-def banner(scope: Scope) -> list[str]:
-    """The sentences about limits that are nearly reached, for the usage page."""
+def banner(scope: Scope) -> list[tuple[str, str]]:
+    """Titles and sentences about limits that are nearly or quite reached, for the usage page."""
+    titles = {True: "A budget is used up", False: "A budget is nearly used up"}
     with web.database().look() as db:
-        return [limits.nearly(each) for each in budgets.near(scope, db)]
+        return [(titles[each.full], limits.nearly(each)) for each in budgets.near(scope, db)]

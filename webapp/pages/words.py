@@ -57,7 +57,7 @@ OWN_WORDS = {
         "Maxxer stopped itself",
         "The answer had used {limit}, the most that one may. Ask more narrowly, or pick a cheaper model.",
     ),
-    Cause.BUDGET: ("A budget is used up", "{limit}"),
+    Cause.BUDGET: ("A budget stopped this answer", "{limit}"),
     Cause.UNPRICED: (
         "This model is not allowed here",
         "Nobody has told us the price of {limit}, and the workspace allows only models whose price is known.",
