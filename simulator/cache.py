@@ -30,6 +30,12 @@ _MEDIA_TOKENS = 1500
 _REMEMBERED = 5000  # fingerprints of past requests
 _UNCACHEABLE = ("thinking", "redacted_thinking")
 _HOW_TO_ANSWER = ("tool_choice", "thinking")
+_IN_RESPONSES = {  # Anthropic's reasons in OpenAI's words; instructions are input there
+    "model_changed": "model_changed",
+    "tools_changed": "tools_changed",
+    "system_changed": "input_changed",
+    "messages_changed": "input_changed",
+}
 
 
 @dataclass(frozen=True)
@@ -210,7 +216,8 @@ class _Fingerprint:
 
 @dataclass
 class Diagnostics:
-    """Says why a prompt could not reuse the one before it. Only requests that carry `diagnostics` are remembered."""
+    """Says why a prompt could not reuse the one before it: as Anthropic says it (compare; only requests that carry
+    `diagnostics` are remembered) and as OpenAI does (compare_response; every answer can be named)."""
 
     _known: OrderedDict[str, _Fingerprint] = field(default_factory=OrderedDict)
 
@@ -219,16 +226,41 @@ class Diagnostics:
         asked = request.raw.get("diagnostics")
         if asked is None:
             return None
-        now = _fingerprint(request)
-        self._known[message_id] = now
-        while len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
+        now = self._remember(request, message_id)
         previous = asked.get("previous_message_id")
         if previous is None:
             return None
         then = self._known.get(previous)
         reason = _reason(then, now) if then else {"type": "previous_message_not_found"}
         return {"cache_miss_reason": reason} if reason else None
+
+    def compare_response(self, request: Prompt, id: str) -> Json | None:
+        """`prompt_cache_diagnostics` of the response, whose own id has a prefix; None if nobody asked."""
+        now = self._remember(request, id)
+        named = (request.raw.get("prompt_cache_options") or {}).get("comparison_response_id")
+        if named is None:
+            return None
+        then = self._known.get(str(named).removeprefix("resp_"))
+        if then is None:
+            return {"type": "comparison_response_not_found"}
+        reason = _reason(then, now)
+        if reason is None:
+            return {"type": "cache_hit"}
+        tokens = reason.get("cache_missed_input_tokens", 0)
+        why = _IN_RESPONSES.get(reason["type"], "reasoning_effort_changed")
+        reusable = then.tokens - tokens
+        return {
+            "type": "cache_miss",
+            "reason": why,
+            "cache_missed_tokens": tokens,
+            "comparison_reusable_tokens": reusable,
+        }
+
+    def _remember(self, request: Prompt, id: str) -> _Fingerprint:
+        now = self._known[id] = _fingerprint(request)
+        while len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return now
 
 
 def _fingerprint(request: Prompt) -> _Fingerprint:

@@ -153,6 +153,7 @@ class Flavour:
     stream_error_type: str = ""  # of an error that answers a streaming request, if another
     spares_lists: frozenset[str] = frozenset({"nocredit"})  # flaws of keys that can still list models
     says_retry_after: bool = True  # in a header
+    diagnoses: str = ""  # pattern: models whose responses say why their cache was missed, if asked
     breaks_in_stream: bool = False  # no credit is said inside a 200 stream
     seals: str = ""  # what its sealed reasoning begins with
     chat: Chat = field(default_factory=Chat)

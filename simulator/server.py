@@ -207,7 +207,8 @@ class Simulator:
 
     def _prepared(self, flavour: Flavour, prompt: Prompt, reply: Reply, plan: cache.Plan, asked: Directives) -> Answer:
         id = new_id(*flavour.answer_id)
-        missed = self.diagnostics.compare(prompt, id)
+        compare = self.diagnostics.compare_response if flavour.diagnoses else self.diagnostics.compare
+        missed = compare(prompt, id)
         return Answer(flavour, prompt, reply, plan.usage, id, int(self.clock()), asked.each, missed)
 
     def _check_scripted(self, flavour: Flavour, prompt: Prompt, account: Account, talk: Conversation) -> None:

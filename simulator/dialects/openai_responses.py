@@ -6,6 +6,7 @@ back. Nothing is stored: a request that refers to something stored is refused, a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -106,6 +107,7 @@ def _check_fields(flavour: Flavour, raw: Json, model: Model) -> None:
     extra = sorted(set(raw) - _FIELDS)
     if extra:
         raise flavour.invalid(f"Unknown parameter: '{extra[0]}'.", param=extra[0], code="unknown_parameter")
+    _check_cache_options(flavour, raw, model)
     for name in ("temperature", "top_p"):
         if name in raw and model.thinks:
             raise flavour.invalid(f"Unsupported parameter: '{name}' is not supported with this model.", param=name)
@@ -123,6 +125,23 @@ def _check_fields(flavour: Flavour, raw: Json, model: Model) -> None:
             code="previous_response_not_found",
             param="previous_response_id",
         )
+
+
+def _check_cache_options(flavour: Flavour, raw: Json, model: Model) -> None:
+    """Older models, and xAI, know no `prompt_cache_options`."""
+    options = raw.get("prompt_cache_options")
+    if options is None:
+        return
+    if not flavour.diagnoses or not re.match(flavour.diagnoses, model.id):
+        raise flavour.invalid(
+            "Unsupported parameter: 'prompt_cache_options' is not supported with this model.",
+            param="prompt_cache_options",
+            code="unsupported_parameter",
+        )
+    extra = sorted(set(options) - {"comparison_response_id", "mode", "prewarm", "ttl"})
+    if extra:
+        name = f"prompt_cache_options.{extra[0]}"
+        raise flavour.invalid(f"Unknown parameter: '{name}'.", param=name, code="unknown_parameter")
 
 
 def _items(flavour: Flavour, raw: Json) -> list[Json]:
@@ -435,6 +454,7 @@ def _response(answer: Answer, status: str, error: Json | None = None) -> Json:
         "parallel_tool_calls": raw.get("parallel_tool_calls", True),
         "previous_response_id": None,
         "prompt_cache_key": raw.get("prompt_cache_key"),
+        **({"prompt_cache_diagnostics": answer.diagnostics} if ended and answer.diagnostics else {}),
         "reasoning": {"effort": "medium", "summary": None} | (raw.get("reasoning") or {}),
         "safety_identifier": raw.get("safety_identifier"),
         "service_tier": "default" if ended else "auto",

@@ -208,6 +208,7 @@ OPENAI = Flavour(
     limits="openai",
     cache_unit=128,
     cache_writes=True,
+    diagnoses=r"gpt-(5\.[6-9]|6)",
     breaks_in_stream=True,
     seals="gAAAAA",
     chat=Chat(

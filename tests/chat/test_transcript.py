@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.chat.conftest import Somebody
-from webapp.chat import transcript
+from webapp.chat import transcript, turn
 from webapp.chat.events import Asked, Ended, Heard, TurnEvent, TurnState, to_json
 from webapp.chat.fold import fold
 from webapp.chat.transcript import Asking, TurnRef
@@ -196,7 +196,7 @@ def test_history_is_the_conversation_without_turns_that_said_nothing(database: D
         Message("assistant", (Text("Half an ans"),), "anthropic_messages", "m-served"),
         Message("user", (Text("Two, again?"),)),
     )
-    assert not history.drop_thinking
+    assert not history.refused
 
 
 def test_once_reasoning_was_refused_the_session_stays_without_it(database: Database, alice: Somebody) -> None:
@@ -204,7 +204,7 @@ def test_once_reasoning_was_refused_the_session_stays_without_it(database: Datab
         first = ask(alice, db)
         transcript.finish(db, first, fold([WHOLE[0], Heard(Notice("thinking_dropped", "bound")), *WHOLE]))
         second = ask(alice, db, session_id=first.session_id)
-        assert transcript.history(alice.scope, db, second.id).drop_thinking
+        assert transcript.history(alice.scope, db, second.id).refused == {turn.THINKING_DROPPED}
 
 
 def test_a_deleted_session_is_gone_for_its_author_too(database: Database, alice: Somebody) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import gevent
@@ -26,7 +27,7 @@ from webapp.chat.events import (
 )
 from webapp.chat.fold import fold
 from webapp.llm.blocks import Json, Message, Text, ToolResult, ToolUse
-from webapp.llm.errors import Fault, Kind, ProviderError
+from webapp.llm.errors import NO_DIAGNOSIS, Fault, Kind, ProviderError
 from webapp.llm.events import (
     BlockEnd,
     BlockStart,
@@ -86,9 +87,11 @@ class Scripted:
                 raise step
             yield step
 
-    def run(self, *tools: Tool, so_far: turn.SoFar = turn.NOTHING, **world: Any) -> list[TurnEvent]:
+    def run(
+        self, *tools: Tool, so_far: turn.SoFar = turn.NOTHING, request: ModelRequest = REQUEST, **world: Any
+    ) -> list[TurnEvent]:
         around = turn.World(self.ask, self.slept.append, "anthropic_messages", Toolbox(tools), NOBODY, **world)
-        return list(turn.run(REQUEST, around, so_far))
+        return list(turn.run(request, around, so_far))
 
 
 def length_of(context: ToolContext, call_id: str, input: Json) -> str:
@@ -164,6 +167,28 @@ def test_refused_reasoning_is_left_out_and_the_reader_is_told() -> None:
 def test_refused_reasoning_is_not_dropped_twice() -> None:
     stale = ProviderError(Fault(Kind.STALE_THINKING, status=400))
     assert Scripted([stale], [stale]).run()[-1].state is TurnState.FAILED  # type: ignore[union-attr]
+
+
+def test_who_refuses_to_say_why_its_cache_was_missed_is_asked_no_more() -> None:
+    refused = ProviderError(Fault(Kind.REQUEST_INVALID, "Unknown parameter", 400, NO_DIAGNOSIS))
+    provider = Scripted([refused], call("length_of", '{"word": "abc"}'), HELLO)
+    events = provider.run(LENGTH, request=replace(REQUEST, follows="resp_0"))
+    assert [r.follows for r in provider.asked] == ["resp_0", None, None]
+    assert fold(events).state is TurnState.DONE
+    assert [n.kind for n in fold(events).notices] == [turn.NOT_DIAGNOSED]
+    assert [c.used.output for c in fold(events).calls()] == [5, 2], "the refused request is none"
+
+
+def test_a_refusal_of_what_was_not_asked_ends_the_turn() -> None:
+    refused = ProviderError(Fault(Kind.REQUEST_INVALID, "Unknown parameter", 400, NO_DIAGNOSIS))
+    assert Scripted([refused]).run()[-1].state is TurnState.FAILED  # type: ignore[union-attr]
+
+
+def test_each_round_follows_the_one_before() -> None:
+    first = (Start("model-1", "resp_1"), *call("length_of", '{"word": "abc"}')[1:])
+    provider = Scripted(first, HELLO)
+    provider.run(LENGTH, request=replace(REQUEST, follows=""))
+    assert [r.follows for r in provider.asked] == ["", "resp_1"]
 
 
 def test_a_tool_is_run_and_its_result_goes_back() -> None:

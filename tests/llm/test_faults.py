@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.llm.transcripts import listen, record, shared
 from webapp.llm.dialects.faults import fail, fault_in_stream
-from webapp.llm.errors import SAYS, Kind
+from webapp.llm.errors import NO_DIAGNOSIS, SAYS, Kind
 
 RETRYABLE = {Kind.OVERLOADED, Kind.RATE_LIMITED, Kind.PROVIDER_ERROR, Kind.TIMEOUT}
 
@@ -384,6 +384,27 @@ def test_the_words_of_whoever_is_behind_are_shown() -> None:
     ):
         body = router(400, "Provider returned error", raw=raw, provider_name="X")
         assert fail(400, {}, json.dumps(body).encode()).fault.message == "upstream says no"
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (400, openai("Unknown parameter: 'prompt_cache_options'.")),
+        (400, openai("Unsupported parameter: 'prompt_cache_options' is not supported with this model.")),
+        (404, openai("Response 'resp_1' not found (prompt_cache_options.comparison_response_id).")),
+        (
+            400,
+            {
+                "type": "error",
+                "error": {"type": "invalid_request_error", "message": "diagnostics: Extra inputs are not permitted"},
+            },
+        ),
+    ],
+)
+def test_a_refusal_to_say_why_the_cache_was_missed_has_a_code(status: int, body: dict[str, Any]) -> None:
+    """It says nothing about the model: the picker must not mark it."""
+    fault = fail(status, {}, json.dumps(body).encode()).fault
+    assert (fault.kind, fault.code) == (Kind.REQUEST_INVALID, NO_DIAGNOSIS)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from webapp.llm.blocks import (
 )
 from webapp.llm.dialects import openai_responses as dialect
 from webapp.llm.errors import Fault, Kind, ProviderError, explain
-from webapp.llm.events import Event, Finish, FinishReason, Heartbeat, Start, Usage
+from webapp.llm.events import CACHE_MISS, Event, Finish, FinishReason, Heartbeat, Notice, Start, Usage
 from webapp.llm.providers import OPENAI, XAI, Provider
 from webapp.llm.request import HttpCall, ModelRequest, ToolSpec
 from webapp.secret import Secret
@@ -493,6 +493,48 @@ def test_blocks_in_the_words_of_the_wire() -> None:
     assert all(dialect._CALL_ID.fullmatch(i["call_id"]) for i in (one, two))
     assert (first["output"], second["output"]) == ('{"ok":true}', '{"error": "no"}')
     assert then["content"] == [{"type": "input_text", "text": "And?"}]
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "asks"),
+    [
+        ("gpt-5.6-sol", OPENAI, True),
+        ("gpt-6.1-terra", OPENAI, True),
+        ("gpt-10-sol", OPENAI, True),
+        ("gpt-5.5", OPENAI, False),
+        ("gpt-5", OPENAI, False),
+        ("gpt-4.1", OPENAI, False),
+        ("o3", OPENAI, False),
+        ("grok-4.7", XAI, False),
+        ("gpt-6.1-terra", XAI, False),
+    ],
+)
+def test_who_is_asked_why_the_cache_was_missed(model: str, provider: Provider, asks: bool) -> None:
+    body = body_of(replace(ASKED, model=model, follows="resp_1"), provider)
+    assert body.get("prompt_cache_options") == ({"comparison_response_id": "resp_1"} if asks else None)
+
+
+@pytest.mark.parametrize("follows", ["", None])
+def test_without_an_earlier_answer_nothing_is_compared(follows: str | None) -> None:
+    assert "prompt_cache_options" not in body_of(replace(ASKED, follows=follows))
+
+
+@pytest.mark.parametrize(
+    ("diagnosis", "words"),
+    [
+        ({"type": "cache_miss", "reason": "tools_changed", "cache_missed_tokens": 900}, ["tools_changed"]),
+        ({"type": "cache_miss"}, []),
+        ({"type": "cache_hit"}, []),
+        ({"type": "comparison_response_not_found"}, []),
+        ({"type": "unavailable"}, []),
+        ({}, []),
+        ("cache_miss", []),
+    ],
+)
+def test_the_end_says_why_the_cache_was_missed(diagnosis: Any, words: list[str]) -> None:
+    events, fault = heard(completed(prompt_cache_diagnostics=diagnosis))
+    assert fault is None
+    assert [e.detail for e in events if isinstance(e, Notice) and e.kind == CACHE_MISS] == words
 
 
 def test_an_account_without_summaries_is_asked_again_without_them() -> None:

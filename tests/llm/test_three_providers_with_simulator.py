@@ -11,8 +11,8 @@ from tests.simulation import start_simulator
 from webapp.llm.assembler import Assembler
 from webapp.llm.blocks import Message, Text, Thinking, ToolResult
 from webapp.llm.client import Client
-from webapp.llm.errors import Kind, ProviderError
-from webapp.llm.events import FinishReason
+from webapp.llm.errors import NO_DIAGNOSIS, Kind, ProviderError
+from webapp.llm.events import CACHE_MISS, FinishReason, Notice
 from webapp.llm.models import join
 from webapp.llm.providers import GOOGLE, OPENAI, XAI, Provider
 from webapp.llm.request import ModelRequest, ToolSpec
@@ -146,3 +146,22 @@ def test_a_scripted_fault_is_called_by_its_name(url: str, slug: str, directive: 
     with pytest.raises(ProviderError) as refused:
         list(client.stream(provider, request, key))
     assert refused.value.fault.kind is kind
+
+
+def test_openai_says_why_its_cache_was_missed(url: str) -> None:
+    provider, key = played(url, "openai")
+    request = ModelRequest("gpt-6-luna", (user("Hi"),), "You are Maxxer.", (TOOL,), cache_key="w")
+    first = ask(provider, request, key).start
+    assert first is not None
+    changed = replace(request, tools=(replace(TOOL, description="Lists."),), follows=first.response_id)
+    told = [event for event in client.stream(provider, changed, key) if isinstance(event, Notice)]
+    assert told == [Notice(CACHE_MISS, "tools_changed")]
+
+
+def test_a_model_that_cannot_say_why_is_refused_by_name(url: str) -> None:
+    """As it would be if OpenAI took the question back: the turn then goes on without it."""
+    provider, key = played(url, "openai")
+    asks = replace(provider, responses=replace(provider.responses, diagnoses="gpt-4"))
+    with pytest.raises(ProviderError) as refused:
+        ask(asks, ModelRequest("gpt-4.1", (user("Hi"),), follows="resp_1"), key)
+    assert refused.value.fault.code == NO_DIAGNOSIS

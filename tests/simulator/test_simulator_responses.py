@@ -303,3 +303,33 @@ def test_images_are_seen(connect):
         {"type": "input_image", "image_url": "data:image/png;base64,AAAA", "detail": "auto"},
     ]
     assert "attached 1 image(s)" in ask(connect(), [{"role": "user", "content": content}]).output_text
+
+
+OTHER: Any = {**LOOK, "name": "other"}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({}, ("cache_hit", None)),
+        ({"model": "gpt-6-sol"}, ("cache_miss", "model_changed")),
+        ({"tools": [OTHER]}, ("cache_miss", "tools_changed")),
+        ({"instructions": "Be long."}, ("cache_miss", "input_changed")),
+        ({"prompt_cache_options": {"comparison_response_id": "resp_unknown"}}, ("comparison_response_not_found", None)),
+    ],
+)
+def test_a_response_says_why_the_cache_was_missed(connect, change, says):
+    client = connect()
+    first = ask(client, "Hi", instructions="Be brief.", tools=[LOOK])
+    assert first.prompt_cache_diagnostics is None
+    asked = {"instructions": "Be brief.", "tools": [LOOK], "prompt_cache_options": {"comparison_response_id": first.id}}
+    told = stream(client, "Hi", **{**asked, **change})[-1].response.prompt_cache_diagnostics
+    assert (told.type, getattr(told, "reason", None)) == says
+
+
+@pytest.mark.parametrize(("slug", "model"), [("openai", "gpt-4.1"), ("xai", "grok-4.3")])
+def test_older_models_and_xai_do_not_compare_responses(connect, slug, model):
+    options: Any = {"comparison_response_id": "resp_1"}
+    with pytest.raises(openai.BadRequestError) as refused:
+        ask(connect(slug), "Hi", slug, model=model, prompt_cache_options=options, include=[])
+    assert "prompt_cache_options" in refused.value.response.text

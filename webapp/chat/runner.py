@@ -238,12 +238,13 @@ class Runner:
             tools=prefix.tools,
             max_output=min(MAX_OUTPUT, (facts and facts.max_output) or MAX_OUTPUT),
             thinking="adaptive" if facts and "adaptive" in facts.thinking else "",
-            drop_thinking=history.drop_thinking or turn.THINKING_DROPPED in {n.kind for n in live.fold.notices},
             user_hash=user_hash(job.scope),
             cache_key=cache_key(job.scope, prefix.hash),
             cache_ttl=wanted.cache_ttl,
             follows=follows,
         )
+        for refused in history.refused.union(n.kind for n in live.fold.notices).intersection(turn.LEFT_OUT):
+            request = turn.LEFT_OUT[refused](request)
         world = turn.World(
             ask=lambda asked: self._ask(job, asked, secret),
             sleep=gevent.sleep,

@@ -22,7 +22,7 @@ from webapp.ads.plans import PlanView
 from webapp.chat import picker
 from webapp.chat.events import Trouble, TurnEvent, TurnState, from_json
 from webapp.chat.fold import BlockView, TurnFold, blocks_of, fold
-from webapp.chat.turn import THINKING_DROPPED
+from webapp.chat.turn import LEFT_OUT
 from webapp.db import UNSTORABLE, Session
 from webapp.db.models import ChangePlan, ChatMessage, ChatSession, ChatTurn, TurnEventRow
 from webapp.errors import UserError, not_found
@@ -400,10 +400,10 @@ def plans_of(scope: Scope, db: Session, turn_id: uuid.UUID) -> tuple[PlanView, .
 
 @dataclass(frozen=True)
 class History:
-    """What a turn is asked with: the earlier messages and its question; and whether old reasoning must stay out."""
+    """What a turn is asked with: the earlier messages and its question; and what providers refused (turn.LEFT_OUT)."""
 
     messages: tuple[Message, ...]
-    drop_thinking: bool
+    refused: frozenset[str]
 
 
 def history(scope: Scope, db: Session, turn_id: uuid.UUID) -> History:
@@ -415,9 +415,9 @@ def history(scope: Scope, db: Session, turn_id: uuid.UUID) -> History:
         raise not_found()
     said = _messages_by_turn(db, [row.id for row in rows])
     kept = [row for row in rows if row.id == turn_id or len(said.get(row.id, [])) > 1]
-    dropped = any(n["kind"] == THINKING_DROPPED for row in rows for n in row.notices)
+    refused = frozenset(n["kind"] for row in rows for n in row.notices if n["kind"] in LEFT_OUT)
     messages = [m for row in kept for m in _with_outcomes(scope, db, row.id, said.get(row.id, []))]
-    return History(tuple(messages), dropped)
+    return History(tuple(messages), refused)
 
 
 def _with_outcomes(scope: Scope, db: Session, turn_id: uuid.UUID, said: Sequence[Message]) -> list[Message]:

@@ -10,7 +10,9 @@ States of a turn and what may follow:
 `stopped`     a person pressed Stop            `interrupted`  its worker died; what was heard is kept
 
 A try is repeated only while nothing was heard of it, only if its fault says that a repeat may help, never on another
-key or model, and always visibly (`Retrying`). Tools run only after a clean finish that asks for them: those that only
+key or model, and always visibly (`Retrying`). What a provider refused about a request although it can do without (the
+reasoning of earlier turns, the question why its cache was missed) is left out of it, once and for the whole session: a
+Notice tells that. Tools run only after a clean finish that asks for them: those that only
 read at the same time, those that would change something one after another.
 
 A call that would change something gets no result here: it proposes a plan, and the turn waits. `run` then ends with
@@ -47,7 +49,7 @@ from webapp.llm import sizes
 from webapp.llm.assembler import Assembler
 from webapp.llm.blocks import Message, ToolResult, ToolUse
 from webapp.llm.dialects.answers import text as storable
-from webapp.llm.errors import Fault, Kind, ProviderError
+from webapp.llm.errors import NO_DIAGNOSIS, Fault, Kind, ProviderError
 from webapp.llm.events import BlockStart, Event, Heartbeat, Notice, Start, Usage
 from webapp.llm.request import ModelRequest
 from webapp.tools import Proposed, Toolbox, ToolContext, ToolError
@@ -65,10 +67,16 @@ NEXT: dict[TurnState, frozenset[TurnState]] = {
 MAX_TRIES = 3
 MAX_ROUNDS = 12
 THINKING_DROPPED = "thinking_dropped"  # a Notice: this session replays without earlier reasoning from now on
+NOT_DIAGNOSED = "not_diagnosed"  # a Notice: this session asks no more why its cache was missed
 LONGEST_WAIT = 30.0  # seconds; a provider that asks for more is told to the person instead
 
 TOOL_SECONDS = 60  # that one call may take
 TOO_SLOW = f"The call was given up after {TOOL_SECONDS} seconds. Ask for less: a shorter window or fewer rows."
+
+LEFT_OUT: dict[str, Callable[[ModelRequest], ModelRequest]] = {  # the notice -> the request without it
+    THINKING_DROPPED: lambda request: replace(request, drop_thinking=True),
+    NOT_DIAGNOSED: lambda request: replace(request, follows=None),
+}
 
 Ask = Callable[[ModelRequest], Iterator[Event]]
 Sleep = Callable[[float], None]
@@ -142,8 +150,8 @@ def run(request: ModelRequest, world: World, so_far: SoFar = NOTHING) -> Iterato
             for event in _listen(request, world):
                 yield event
                 match event:
-                    case Heard(Notice(kind)) if kind == THINKING_DROPPED:
-                        request = replace(request, drop_thinking=True)
+                    case Heard(Notice(kind)) if kind in LEFT_OUT:
+                        request = LEFT_OUT[kind](request)
                     case Heard(said):
                         heard.apply(said)
                     case Asked():
@@ -165,7 +173,7 @@ def run(request: ModelRequest, world: World, so_far: SoFar = NOTHING) -> Iterato
 
 def _told(request: ModelRequest, answer: Message, results: Sequence[ToolResult], follows: str) -> ModelRequest:
     messages = (*request.messages, answer, Message("user", tuple(results)))
-    return replace(request, messages=messages, follows=follows)
+    return replace(request, messages=messages, follows=None if request.follows is None else follows)
 
 
 def _act_on(calls: Sequence[ToolUse], world: World) -> Generator[TurnEvent, None, tuple[list[ToolResult], bool]]:
@@ -226,15 +234,23 @@ def _listen(request: ModelRequest, world: World) -> Iterator[TurnEvent]:
         except ProviderError as error:
             if began:
                 raise
-            if error.fault.kind is Kind.STALE_THINKING and not request.drop_thinking:
-                request = replace(request, drop_thinking=True)
-                yield Heard(Notice(THINKING_DROPPED, error.fault.message))
+            refused = _refused_part(error.fault, request)
+            if refused:
+                request = LEFT_OUT[refused](request)
+                yield Heard(Notice(refused, error.fault.message))
                 continue
             wait = wait_before_retry(error.fault, attempt)
             if wait is None:
                 raise
             yield Retrying(error.fault, attempt, wait)
             world.sleep(wait)
+
+
+def _refused_part(fault: Fault, request: ModelRequest) -> str:
+    """Which part of the request was refused that it can do without, as the notice that tells so; "" if none."""
+    if fault.kind is Kind.STALE_THINKING and not request.drop_thinking:
+        return THINKING_DROPPED
+    return NOT_DIAGNOSED if fault.code == NO_DIAGNOSIS and request.follows is not None else ""
 
 
 def _ms(seconds: float) -> int:

@@ -33,6 +33,9 @@ class Kind(StrEnum):
     PROTOCOL = "protocol"  # not the provider, or not its language
 
 
+NO_DIAGNOSIS = "no_diagnosis"  # a code of ours: refused was only that we asked why the cache was missed
+
+
 @dataclass(frozen=True)
 class Fault:
     """What happened, as a value: storable, comparable, without secrets."""

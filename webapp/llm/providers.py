@@ -291,6 +291,7 @@ OPENAI = Provider(
         user="safety_identifier",
         body={"stream_options": {"include_obfuscation": False}},  # no padding that hides lengths
         reasons=r"(gpt-[5-9](?!.*chat)|o\d)",
+        diagnoses=r"gpt-(5\.([6-9]|\d\d)|[6-9]|\d\d)",  # gpt-5.6 and newer; older ones answer 400
     ),
     cache_kept=1800,
 )

@@ -63,6 +63,7 @@ class ResponsesQuirks:
     user: str = "user"  # the field for the asking person's id
     body: Json = field(default_factory=dict)  # sent always
     reasons: str = r"(?!)"  # pattern: models that reason, and can be asked for a summary of it
+    diagnoses: str = r"(?!)"  # pattern: models that can be asked why their cache was missed
 
     models_path: str = "/models"
     check_path: str = ""  # a free request that says what the key may do

@@ -24,6 +24,7 @@ MISSES: dict[str, str] = {
     Miss.SYSTEM: "the instructions had changed since the last call.",
     Miss.MODEL: "the last call was to another model, and each has a cache of its own.",
     Miss.MESSAGES: "the conversation before this message had changed.",
+    Miss.SETTINGS: "how the model was asked (its effort, format or tier) had changed since the last call.",
     Miss.KEY: "the last call was made with another key, perhaps of another account.",
     Miss.SHORT: "the request was shorter than the least that this model caches.",
     Miss.GONE: "the provider no longer had what the last call wrote, and does not say why.",

@@ -21,6 +21,7 @@ class Miss(StrEnum):
     SYSTEM = "system"
     MODEL = "model"
     MESSAGES = "messages"  # the conversation before this message was changed
+    SETTINGS = "settings"  # how to answer: effort, verbosity, format, service tier
     KEY = "key"  # another one, perhaps of another account
     SHORT = "short"  # below the model's minimum
     GONE = "gone"  # no reason is known
@@ -33,6 +34,11 @@ OF_PROVIDERS = {
     "messages_changed": Miss.MESSAGES,
     "input_changed": Miss.MESSAGES,
     "context_compacted": Miss.MESSAGES,
+    "reasoning_effort_changed": Miss.SETTINGS,
+    "verbosity_changed": Miss.SETTINGS,
+    "text_format_changed": Miss.SETTINGS,
+    "service_tier_changed": Miss.SETTINGS,
+    "prompt_cache_key_changed": Miss.SETTINGS,
 }
 NO_WORDS = frozenset({"", "unavailable", "previous_message_not_found", "comparison_response_not_found"})
 

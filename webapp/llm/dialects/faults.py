@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from webapp.llm.dialects.answers import clip, obj, parse, plain_words, retry_after, text
-from webapp.llm.errors import Fault, Kind, ProviderError
+from webapp.llm.errors import NO_DIAGNOSIS, Fault, Kind, ProviderError
 from webapp.secret import HIDDEN
 
 _MAY_RETRY = {Kind.OVERLOADED, Kind.RATE_LIMITED, Kind.PROVIDER_ERROR, Kind.TIMEOUT}
@@ -100,7 +100,7 @@ def _fault(said: Said, *, in_stream: bool = False) -> Fault:
         kind,
         clip(_PRIVATE.sub(HIDDEN, said.upstream or said.message)),
         said.status,
-        clip(_PRIVATE.sub(HIDDEN, said.code)),
+        NO_DIAGNOSIS if _no_diagnosis(said) else clip(_PRIVATE.sub(HIDDEN, said.code)),
         clip(said.request_id),
         wait(said),
         (kind in _MAY_RETRY or "tool_use_failed" in said.codes) and not hopeless,
@@ -162,6 +162,7 @@ def _not_its_words(status: int, headers: Mapping[str, str], words: str) -> Fault
 
 # --- the rules ------------------------------------------------------------------------------------------------------
 
+_DIAGNOSIS = re.compile(r"\b(prompt_cache_options|comparison_response_id|diagnostics|previous_message_id)\b")
 _CORS = re.compile(r"\bCORS\b")
 _WRONG_KEY = re.compile(
     r"(incorrect|invalid|missing|wrong|expired|unknown) (api[ _-]?key|x-api-key|auth)"
@@ -258,6 +259,11 @@ _GLM = {
 _MISTRAL = {"3051": Kind.CONTEXT_OVERFLOW, "1500": Kind.MODEL_NOT_FOUND}
 
 
+def _no_diagnosis(said: Said) -> bool:
+    """The question why the cache was missed was refused: by a model or gateway that does not know it."""
+    return said.status in (400, 404, 422) and bool(_DIAGNOSIS.search(said.message))
+
+
 def _number(kind: Kind, said: Said) -> bool:
     """Whether the error carries a number that means `kind`."""
     table = _MISTRAL if said.flat else _GLM
@@ -335,6 +341,7 @@ def _timeout(said: Said) -> bool:
 
 
 RULES: tuple[tuple[Kind, Callable[[Said], bool]], ...] = (
+    (Kind.REQUEST_INVALID, _no_diagnosis),
     (Kind.REQUEST_INVALID, lambda said: said.status == 401 and bool(_CORS.search(said.message))),
     (Kind.KEY_FORBIDDEN, _mistaken_for_a_wrong_key),
     (Kind.INVALID_KEY, _invalid_key),

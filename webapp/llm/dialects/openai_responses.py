@@ -3,6 +3,12 @@
 Nothing is stored there: each request carries the whole conversation as a list of items. An answer is such items too.
 A message, a call and the reasoning behind them go back as they came, in their order; reasoning only as the encrypted
 text that we ask for. Items name their partners by id, so ids are sent along with reasoning or not at all.
+
+With `follows` OpenAI compares the request with that earlier answer and says why it read less from its cache than it
+could have (responses_stream.py). Whether it can although nothing is stored (`store: false`) is not known to us: where
+it answers that it finds no such response, our own comparison stands in (usage/misses.py), and a refusal of the question
+costs one more request, not the answer (faults.py, chat/turn.py).
+https://developers.openai.com/api/docs/guides/prompt-caching/diagnostics
 https://platform.openai.com/docs/api-reference/responses. How its streams are heard is in responses_stream.py.
 """
 
@@ -80,6 +86,8 @@ def _body(provider: Provider, request: ModelRequest) -> dict[str, Any]:
         body[quirks.user] = request.user_hash
     if request.cache_key:
         body["prompt_cache_key"] = request.cache_key
+    if request.follows and re.match(quirks.diagnoses, request.model):
+        body["prompt_cache_options"] = {"comparison_response_id": request.follows}
     if request.tools:
         body["tools"] = [_tool(t) for t in request.tools]
     if request.system:

@@ -3,6 +3,8 @@
 A stream is response.created, then items (added, deltas of their parts, done), then the response as a whole: completed,
 incomplete or failed. The item in `done` is the authoritative one; what deltas left out is taken from it, and a call
 whose deltas say something else is refused. A call is closed, which lets it run, only when it is complete.
+The response as a whole also says why its cache was missed, if that was asked: `prompt_cache_diagnostics`, one of
+cache_miss (with a reason), cache_hit, comparison_response_not_found and unavailable. Only the first says anything.
 https://platform.openai.com/docs/api-reference/responses-streaming
 """
 
@@ -16,12 +18,14 @@ from webapp.llm.dialects.answers import count, cut_off, not_the_provider, obj, p
 from webapp.llm.dialects.faults import fault_in_stream
 from webapp.llm.dialects.ids import short
 from webapp.llm.events import (
+    CACHE_MISS,
     BlockEnd,
     BlockStart,
     Event,
     Finish,
     FinishReason,
     Heartbeat,
+    Notice,
     Start,
     TextDelta,
     ThinkingDelta,
@@ -284,6 +288,7 @@ class _Ear:
         status = text(response.get("status")) or _ENDS[kind]
         if status == "failed" or obj(response.get("error")):
             raise fault_in_stream(response)
+        yield from _missed(obj(response.get("prompt_cache_diagnostics")))
         yield from self._settle_rest(response.get("output"), completed=status == "completed")
         if isinstance(response.get("usage"), dict):
             yield _usage(response["usage"])
@@ -317,6 +322,12 @@ class _Ear:
     def _need(self, right: bool, otherwise: str) -> None:
         if not right:
             raise not_the_provider(f"The stream makes no sense. {otherwise}", in_stream=True)
+
+
+def _missed(diagnosis: dict[str, Any]) -> Iterator[Notice]:
+    reason = text(diagnosis.get("reason"))
+    if diagnosis.get("type") == "cache_miss" and reason:
+        yield Notice(CACHE_MISS, reason)
 
 
 def _joined(parts: object) -> str:
