@@ -1,6 +1,6 @@
 """Every table, no behaviour: spine.py (people, workspaces, keys, chats), ads.py, store.py, uploads.py, usage.py."""
 
-from webapp.db.models.ads import AdAccount, AdAudit, AdDaily, Campaign, ChangeItem, ChangePlan, GuardRails
+from webapp.db.models.ads import AccountDaily, AdAccount, AdAudit, AdDaily, Campaign, ChangeItem, ChangePlan, GuardRails
 from webapp.db.models.spine import (
     AuditEvent,
     Base,
@@ -20,11 +20,12 @@ from webapp.db.models.spine import (
     Workspace,
     WorkspaceMember,
 )
-from webapp.db.models.store import Store, StoreOrder, Visit
+from webapp.db.models.store import OrdersDaily, Store, StoreOrder, Visit, VisitsDaily
 from webapp.db.models.uploads import Upload
 from webapp.db.models.usage import Budget, BudgetHold, ChatPolicy, Prefix, UsageEntry
 
 __all__ = [
+    "AccountDaily",
     "AdAccount",
     "AdAudit",
     "AdDaily",
@@ -45,6 +46,7 @@ __all__ = [
     "Invitation",
     "ModelChoice",
     "ModelList",
+    "OrdersDaily",
     "Prefix",
     "Store",
     "StoreOrder",
@@ -56,6 +58,7 @@ __all__ = [
     "UserSession",
     "VaultKey",
     "Visit",
+    "VisitsDaily",
     "Workspace",
     "WorkspaceMember",
 ]

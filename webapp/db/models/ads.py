@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import uuid
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, String, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Integer, Numeric, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.db.models.spine import Base, id_column, now_column, workspace_column
@@ -140,6 +141,22 @@ class AdDaily(Base):
         ),
         Index("ix_ad_daily_account_day", "account_id", "day"),
     )
+
+
+class AccountDaily(Base):
+    """A roll-up: ad_daily summed by account and day. Triggers keep it (migration 0006), nothing else writes it.
+    `orders` is decimal, because parts of an order that are added and taken away again have to come to nothing."""
+
+    __tablename__ = "account_daily"
+    workspace_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    account_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    parts: Mapped[int] = mapped_column(BigInteger)  # rows of ad_daily; at least one
+    spend_micros: Mapped[int] = mapped_column(BigInteger)
+    impressions: Mapped[int] = mapped_column(BigInteger)
+    clicks: Mapped[int] = mapped_column(BigInteger)
+    orders: Mapped[Decimal] = mapped_column(Numeric)
+    revenue_micros: Mapped[int] = mapped_column(BigInteger)
 
 
 class GuardRails(Base):

@@ -107,3 +107,38 @@ class Visit(Base):
         ),
         Index("ix_visits_visitor", "workspace_id", "visitor_id", "started_at"),
     )
+
+
+class OrdersDaily(Base):
+    """A roll-up: store_orders summed by day and by what can be asked of them. Triggers keep it (migration 0006),
+    nothing else writes it. `buyer` says is_first in words: new, returning, or empty for not known."""
+
+    __tablename__ = "orders_daily"
+    workspace_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    currency: Mapped[str] = mapped_column(String(3), primary_key=True)
+    channel: Mapped[str] = mapped_column(String(24), primary_key=True)
+    device: Mapped[str] = mapped_column(String(8), primary_key=True)
+    country: Mapped[str] = mapped_column(String(2), primary_key=True)
+    buyer: Mapped[str] = mapped_column(String(9), primary_key=True)
+    orders: Mapped[int] = mapped_column(BigInteger)  # at least one
+    gross_micros: Mapped[int] = mapped_column(BigInteger)
+    refund_micros: Mapped[int] = mapped_column(BigInteger)
+
+
+class VisitsDaily(Base):
+    """A roll-up: visits counted by day and by what can be asked of them. Triggers keep it (migration 0006), nothing
+    else writes it. Who came further is counted in every step before: a purchase is a checkout, a cart, a view too."""
+
+    __tablename__ = "visits_daily"
+    workspace_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    channel: Mapped[str] = mapped_column(String(24), primary_key=True)
+    device: Mapped[str] = mapped_column(String(8), primary_key=True)
+    country: Mapped[str] = mapped_column(String(2), primary_key=True)
+    is_new: Mapped[bool] = mapped_column(primary_key=True)
+    sessions: Mapped[int] = mapped_column(BigInteger)  # at least one
+    viewed: Mapped[int] = mapped_column(BigInteger)
+    carted: Mapped[int] = mapped_column(BigInteger)
+    checkout: Mapped[int] = mapped_column(BigInteger)
+    purchased: Mapped[int] = mapped_column(BigInteger)
