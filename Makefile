@@ -20,7 +20,7 @@ test: $(STAMP) ## Lint, types, and every test, the browser's too
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/browser --ignore tests/system --ignore tests/test_run.py
 	$(BIN)/pytest -n 2 tests/browser
-	$(BIN)/pytest tests/system tests/test_run.py
+	$(BIN)/pytest -n 2 --dist loadfile tests/system tests/test_run.py
 
 test-peers: $(STAMP) ## Against LiteLLM, the SDKs of Meta and Google, and Tinybird's parser on ClickHouse
 	@$(PYTHON) -m venv $(VENV)/peers

@@ -14,6 +14,7 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.routing import AnyConverter, IntegerConverter, Rule, UUIDConverter
 
 from webapp.accounts import Role, browsers, enter, passwords, people, workspaces
@@ -25,6 +26,23 @@ from webapp.db.models import WorkspaceMember
 from webapp.pages.web import Parts
 
 PASSWORD = "seven green lanterns"
+
+
+class Compiled(BytecodeCache):
+    """Templates compiled once for a test run: each test has an application of its own, and they have the same ones."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self.kept:
+            bucket.bytecode_from_string(self.kept[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.kept[bucket.key] = bucket.bytecode_to_string()
+
+
+_compiled = Compiled()
 
 
 class Browser(FlaskClient):
@@ -60,6 +78,7 @@ def running(settings: Settings) -> Iterator[Flask]:
     """The real application, on a test's own database."""
     app = create_app(settings)
     app.testing = True
+    app.jinja_env.bytecode_cache = _compiled
     yield app
     app.extensions["parts"].database.close()
 
