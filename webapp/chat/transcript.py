@@ -27,7 +27,7 @@ from webapp.db import UNSTORABLE, Session
 from webapp.db.models import ChangePlan, ChatMessage, ChatSession, ChatTurn, TurnEventRow
 from webapp.errors import UserError, not_found
 from webapp.llm.blocks import Context, Message, Role, Text, ToolResult, ToolUse, block_from_json, block_to_json
-from webapp.llm.events import Notice, Usage
+from webapp.llm.events import Notice
 from webapp.usage import budgets, ledger
 from webapp.usage.calls import Call
 from webapp.usage.ledger import Caller
@@ -467,7 +467,7 @@ def begin(db: Session, ref: TurnRef, key_id: uuid.UUID | None, key_label: str) -
 
 
 def finish(db: Session, ref: TurnRef, folded: TurnFold) -> bool:
-    """Write the end: messages, usage, state. False if another process has ended it already. News goes out on commit."""
+    """Write the end: messages, state, use. False if another process has ended it already. News goes out on commit."""
     turn = db.scalars(select(ChatTurn).where(*held(ref)).with_for_update(key_share=True)).one_or_none()
     if turn is None:
         return False
@@ -476,7 +476,7 @@ def finish(db: Session, ref: TurnRef, folded: TurnFold) -> bool:
 
 
 def write_end(db: Session, turn: ChatTurn, folded: TurnFold) -> None:
-    """The end of a turn whose row is locked: its messages, usage, state. Nobody can approve its plans any more."""
+    """The end of a turn whose row is locked: its messages, state, use. Nobody can approve its plans any more."""
     if folded.acted:
         changes.cancel(db, turn.id)
     for position, message in enumerate(folded.messages(), start=1):
@@ -486,11 +486,7 @@ def write_end(db: Session, turn: ChatTurn, folded: TurnFold) -> None:
     turn.finish = folded.finish
     turn.notices = [vars(n) for n in folded.notices]
     turn.error = folded.trouble.to_json() if folded.trouble else None
-    calls = folded.calls()
-    used = sum((call.used for call in calls), Usage())
-    turn.usage = vars(used)
-    turn.total_tokens = used.total
-    book(db, turn, calls)
+    book(db, turn, folded.calls())
     turn.ended_at = func.now()
     db.execute(update(ChatSession).where(ChatSession.id == turn.session_id).values(updated_at=func.now()))
     tell(db, turn.id)

@@ -5,13 +5,11 @@ A card's own routes (approve, reject) are in approvals.py; the card itself is te
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from itertools import chain
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -22,14 +20,13 @@ from webapp.ads.changelog import Entry
 from webapp.ads.changes import Refused
 from webapp.ads.foreign import quoted
 from webapp.errors import Link, UserError
-from webapp.pages import cards, web
+from webapp.pages import cards, sheets, web
 from webapp.pages.results import visible
 
 bp = Blueprint("changes", __name__)
 
 PLANS = 20  # of the history, on one page
 ENTRIES = 500  # of the log, in one read
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would calculate what begins so
 COLUMNS = ("campaign", "field", "before", "after", "message", "request_id", "model")
 HEAD = ("seq", "at", "who", "event", "plan", "item", *COLUMNS, "more", "hash")
 
@@ -71,13 +68,10 @@ def undo(scope: Scope, plan_id: uuid.UUID) -> ResponseReturnValue:
 @web.within(Right.READ)
 def log(scope: Scope) -> ResponseReturnValue:
     """The whole log, the oldest entry first, as a spreadsheet may open it."""
-    out = io.StringIO()
-    table = csv.writer(out)
-    table.writerow(HEAD)
-    table.writerows(map(_line, reversed(list(_entries(scope)))))
+    lines = sheets.lines(chain([HEAD], map(_line, reversed(list(_entries(scope))))))
     name = f"changes-{datetime.now(UTC):%Y-%m-%d}.csv"
-    text = "\ufeff" + out.getvalue()  # Excel takes a file without this mark for Latin-1
-    return Response(text, mimetype="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'})
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response("".join(lines), mimetype="text/csv", headers=headers)
 
 
 def _entries(scope: Scope) -> Iterator[Entry]:
@@ -97,13 +91,7 @@ def _line(entry: Entry) -> list[str]:
     said = [entry.seq, entry.at.isoformat(), entry.actor, entry.event, entry.plan_id or "", entry.item_id or ""]
     said += [entry.body.get(name, "") for name in COLUMNS]
     said += [json.dumps(more, ensure_ascii=False, sort_keys=True) if more else "", entry.hash]
-    return [_cell(value) for value in said]
-
-
-def _cell(value: Any) -> str:
-    """No cell is a formula, whatever a campaign is called."""
-    text = str(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return list(map(sheets.text, said))
 
 
 def _moment(text: str) -> datetime | None:

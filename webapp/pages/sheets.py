@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would calculate what begins so
+FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # a spreadsheet would calculate what begins so; the wide ones in East Asia
 MARK = "\ufeff"  # Excel takes a file without it for Latin-1
 
 

@@ -274,6 +274,7 @@ class ChatTurn(Base):
     finish: Mapped[str] = mapped_column(String(20), server_default="")  # the model's reason, where it gave one
     notices: Mapped[list[Any]] = mapped_column(server_default=text("'[]'::jsonb"))
     error: Mapped[dict[str, Any] | None]
+    # What a turn used stands in usage_entries. These two are no longer written; workers of older releases name them.
     usage: Mapped[dict[str, Any] | None]
     total_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
     epoch: Mapped[int] = mapped_column(server_default="1")
