@@ -175,7 +175,7 @@ def test_the_log_is_a_file_in_the_order_of_events(acme):
     assert [line["seq"] for line in lines] == ["1", "2", "3", "4"]
 
 
-@pytest.mark.parametrize("name", ['=HYPERLINK("http://evil.example")', "+1+1", "-2", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1"])
+@pytest.mark.parametrize("name", ['=HYPERLINK("http://evil.example")', "+1+1", "-2", "@SUM(A1)", "\t=1", "\r=1", "＝1"])
 def test_a_campaigns_name_is_no_formula_in_a_spreadsheet(alice, name):
     with alice.database.begin() as db:
         changelog.append(db, alice.workspace_id, "item.done", campaign=name, before=name, message=name, reason=name)
