@@ -87,7 +87,7 @@ def copied(postgres: str, template: str) -> Iterator[str]:
 
 
 def _in_memory() -> str | None:
-    """A folder in memory with room for a run's databases, where a copy takes a third of the time; None: there is none."""
+    """A folder in memory with room for a run's databases, where a copy takes a third of the time; or none."""
     shm = Path("/dev/shm")
     return str(shm) if shm.is_dir() and shutil.disk_usage(shm).free > ROOM else None
 
