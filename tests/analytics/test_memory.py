@@ -119,7 +119,7 @@ def test_a_question_that_takes_too_long_is_ended_and_says_so(shop: Place) -> Non
     values = {"workspace_id": shop.alice.workspace_id, "date_from": NOW.date(), "date_to": NOW.date()}
     began = time.monotonic()
     with shop.database.begin() as db:
-        db.execute(text("lock table visits in access exclusive mode"))
+        db.execute(text("lock table visits_daily in access exclusive mode"))
         with pytest.raises(PipeRefused, match=r"longer than 0\.2 seconds. Ask for fewer days") as refused:
             Local(shop.database, timeout=0.2).rows(pipe, values)
     assert refused.value.status == 504

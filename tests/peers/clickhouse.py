@@ -22,6 +22,11 @@ def create(session: Session, folder: Path, table: str, csv: str) -> None:
     session.query(f"INSERT INTO {table} SELECT * FROM file('{csv}', 'CSVWithNames')")
 
 
+def view(session: Session, path: Path) -> None:
+    """A pipe without an output of its own, which others read by its name."""
+    session.query(f"CREATE VIEW {path.stem} AS {statement(parse_pipe(str(path)).datafile, {})}")
+
+
 def statement(pipe, values: dict[str, str]) -> str:
     """The nodes as Tinybird renders them, put together as CTEs; the last is what is asked."""
     nodes = []
@@ -42,6 +47,8 @@ def main() -> None:
     session.query("USE peers")
     for table, csv in job["tables"].items():
         create(session, project / "datasources", table, csv)
+    for path in (project / "rollups").glob("*.pipe"):
+        view(session, path)
     answers = []
     for name, values in job["questions"]:
         pipe = parse_pipe(str(project / "pipes" / f"{name}.pipe")).datafile

@@ -14,7 +14,8 @@ from typing import Any as Anything
 from webapp.analytics.datafile import Datafile, DatafileError, Node
 from webapp.analytics.template import All, Any, Choice, Condition, Defined, Equals, Not, Piece, Slot, asked, read, slots
 
-TABLES = ("ad_accounts", "ad_daily", "campaigns", "store_orders", "visits")
+ROLLUPS = ("account_daily", "orders_daily", "visits_daily")  # daily sums: tables here, rollups/*.pipe on Tinybird
+TABLES = (*ROLLUPS, "ad_accounts", "ad_daily", "campaigns", "store_orders", "visits")
 TENANT = "workspace_id"
 SQL_TYPES = {"String": "text", "Date": "date", "Int32": "integer", "Float64": "double precision"}
 
