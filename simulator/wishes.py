@@ -49,7 +49,7 @@ Wish = Figures | OneCampaign | Change | PauseLosers
 
 _UNASKED = re.compile(
     r"^\W*(how (do|can|should|could|would)|should|shall|why|when|what|which|who|is|are|does|did|would|explain)\b"
-    r"|\b(don't|do not|never|without)\b",
+    r"|\b(don't|do not)\b(?! pay)|\b(never|without)\b",
     re.I,
 )
 _ADVICE = re.compile(
@@ -59,8 +59,9 @@ _ADVICE = re.compile(
 )
 _LOSERS = re.compile(
     r"\b(pause|stop|turn off|switch off|shut off|kill)\b"
-    r"(?=.*(\blow\b|\blos(er|ing)|unprofitable|underperform|\bworst\b|"
-    r"\bbad\b|not pay|n't pay|\broas\b.*(below|under|less|lower|<)|(below|under) .*\broas\b))",
+    r"(?=.*(\blow\b|\blosers?\b|\blosing\b|\b(lose|loses|lost|burn\w*|wast\w+) (\w+ )?(money|budget|cash)\b|"
+    r"unprofitable|underperform|\bworst\b|\bbad\b|not pay|n't pay|"
+    r"\broas\b.*(below|under|less|lower|<)|(below|under) .*\broas\b))",
     re.I,
 )
 _RENAME = re.compile(r"\brename\s+(?P<name>.+?)\s+(?:to|into|as)\s+(?P<new>.+)$", re.I)
@@ -100,7 +101,9 @@ _OURS = re.compile(
     re.I,
 )
 _LISTED = re.compile(
-    r"\bcampaigns\b|\b(which|what|list|show)\b.*\bcampaign|\b(top|best|worst|winners?|losers?)\b", re.I
+    r"\bcampaigns\b|\b(which|what|list|show)\b.*\bcampaign|\b(top|best|worst|winners?|losers?)\b|"
+    r"\b(lose|loses|losing) money\b",
+    re.I,
 )
 _PIPES: tuple[tuple[str, str, Json], ...] = (
     (r"\bfunnel\b|\bcheckout\b|\badd(ed)? to cart\b|\bdrop.?off\b|\bon the way to an order\b", "conversion_funnel", {}),
@@ -122,7 +125,7 @@ _PIPES: tuple[tuple[str, str, Json], ...] = (
         {},
     ),
     (r"\bby week\b|\bweekly\b", "metric_timeseries", {"granularity": "week"}),
-    (r"\bcampaigns?\b|\bad sets?\b|\bwhich ads?\b", "campaign_performance", {}),
+    (r"\bcampaigns?\b|\bad sets?\b|\bwhich ads?\b|\b(lose|loses|losing) money\b", "campaign_performance", {}),
     (
         r"\bkpis?\b|\bagainst the one before\b|\bmer\b|\baov\b|\bcac\b|\bshop\b|\bsessions\b|\bconversion rate\b",
         "kpi_summary",
