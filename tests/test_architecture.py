@@ -39,7 +39,7 @@ SQL = (
     "chat/log.py",
     "chat/picker.py",
     "chat/prefixes.py",
-    "chat/transcript.py",
+    "chat/transcript/",
     "db/",
     "usage/",
     "vault/",
