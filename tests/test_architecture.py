@@ -44,7 +44,14 @@ SQL = (
     "usage/",
     "vault/",
 )
-CLOCKWORK = ("chat/runner.py", "chat/log.py", "chat/side_by_side.py", "llm/client.py", "accounts/passwords.py")
+CLOCKWORK = (
+    "chat/runner.py",
+    "chat/job.py",
+    "chat/log.py",
+    "chat/side_by_side.py",
+    "llm/client.py",
+    "accounts/passwords.py",
+)
 RIM = ("app.py", "cli.py", "pages/")
 OWNERS = {
     "requests": ("llm/client.py", "ads/wire.py", "analytics/tinybird.py"),

@@ -10,13 +10,12 @@ greenlet here; whatever of that a dying process leaves undone, the KEEP loop of 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -29,77 +28,30 @@ from webapp.accounts import Scope
 from webapp.ads import changes
 from webapp.ads.platform import Platforms
 from webapp.analytics.source import Engine
-from webapp.chat import approvals, picker, prefixes, side_by_side, transcript, turn
+from webapp.chat import approvals, picker, transcript
+from webapp.chat.answering import Answering
 from webapp.chat.approvals import GoesOn
-from webapp.chat.events import Cause, Ended, Trouble, TurnEvent, TurnState
-from webapp.chat.limits import NEAR_BUDGET, Limit, Limits, warning
+from webapp.chat.events import Cause, Ended, Trouble, TurnState
+from webapp.chat.job import Cut, Job, interrupted, revoked, stopped
 from webapp.chat.log import BUFFER_SECONDS, LiveTurn, TurnLog
-from webapp.chat.surfaces import SURFACES
-from webapp.chat.transcript import TurnRef
-from webapp.db import UNAVAILABLE, UNSTORABLE, Database, Session
+from webapp.db import UNAVAILABLE, UNSTORABLE, Database
 from webapp.errors import UserError
 from webapp.llm.client import Client
-from webapp.llm.errors import Kind, ProviderError
-from webapp.llm.events import Event, Notice, Usage
-from webapp.llm.models import Model, RemoteModel
+from webapp.llm.errors import ProviderError
+from webapp.llm.models import RemoteModel
 from webapp.llm.providers import Provider, at
-from webapp.llm.request import ModelRequest
-from webapp.secret import Secret
-from webapp.tools import ToolContext
-from webapp.usage import budgets, ledger
-from webapp.usage.ledger import Caller
-from webapp.usage.policy import Policy, policy
 from webapp.vault import byok
-from webapp.vault.byok import KeyRef, KeyUnreadable
+from webapp.vault.byok import KeyRef
 from webapp.vault.keyring import Keyring
 
 logger = logging.getLogger(__name__)
 
 KEEP = 2.0  # seconds between lease renewals; a lease is transcript.LEASE, and both together end a dead turn in 15
 REAPED_AT_ONCE = 100
-MAX_OUTPUT = 16_000  # tokens of an answer with its thinking, where the model allows as many
 SLICE = 0.01  # seconds of hearing after which others get their turn: a fast provider must not hold the process
 SWEEP = 300.0
 CHANNELS = ("turn_news", "turn_control")
 FREE: Mapping[str, Any] = dict.fromkeys(("price_in", "price_out", "cache_read", "cache_write"), 0.0)  # a demo's price
-
-
-class Cut(gevent.GreenletExit):  # type: ignore[misc]  # gevent has no types
-    """Thrown into a turn's greenlet to end it: as what, and why."""
-
-    def __init__(self, state: TurnState, trouble: Trouble | None = None) -> None:
-        super().__init__()
-        self.end = Ended(state, trouble)
-
-
-def stopped() -> Cut:
-    return Cut(TurnState.STOPPED)
-
-
-def interrupted() -> Cut:
-    return Cut(TurnState.INTERRUPTED)
-
-
-def revoked() -> Cut:
-    return Cut(TurnState.FAILED, Trouble(Cause.KEY_REVOKED))
-
-
-@dataclass(frozen=True)
-class Job:
-    """A turn to run, for whom, on which key."""
-
-    scope: Scope
-    ref: TurnRef
-    provider: Provider
-    model: str
-    key: KeyRef
-    surface: str = "chat"
-
-    @property
-    def caller(self) -> Caller:
-        scope, ref, key = self.scope, self.ref, self.key
-        place = scope.workspace_id, scope.user_id, ref.session_id, ref.id
-        return Caller(*place, self.provider.slug, self.model, key.id, key.label)
 
 
 @dataclass(frozen=True)
@@ -139,8 +91,9 @@ class Runner:
         self._log = log
         self._platforms = platforms
         self._turn_timeout = turn_timeout
-        self._turn_max_usd = turn_max_usd
-        self._engine = engine
+        self._answering = Answering(
+            database, keeping, keyring, client, platforms, turn_timeout, turn_max_usd, engine, gevent.sleep
+        )
         self._running: dict[uuid.UUID, Running] = {}
         self._whole: set[Greenlet] = set()  # until their ends are stored
         self._unfinished: set[uuid.UUID] = set()  # likewise, by turn
@@ -209,7 +162,7 @@ class Runner:
         try:
             with gevent.Timeout(self._turn_timeout, Cut(TurnState.FAILED, Trouble(Cause.TOO_LONG))):
                 since = time.perf_counter()
-                for event in self._events(job, live):
+                for event in self._answering.events(job, live):
                     self._log.append(live, event)
                     if time.perf_counter() - since > SLICE:
                         gevent.sleep(0)
@@ -217,96 +170,6 @@ class Runner:
         except Exception:  # the other of the two: a defect ends this turn and says so
             logger.exception("turn %s failed", job.ref.id)
             self._log.append(live, Ended(TurnState.FAILED, Trouble(Cause.INTERNAL)))
-
-    def _events(self, job: Job, live: LiveTurn) -> Iterator[TurnEvent]:
-        """Of a turn that goes on, those after what its log holds already."""
-        if not live.fold.rounds:
-            self._begin(job)
-        with self._database.begin() as db:
-            secret = self._reveal(job, db)
-            history = transcript.history(job.scope, db, job.ref.id)
-            facts = picker.facts(db, job.key.id, job.model)
-            surface = SURFACES[job.surface]
-            prefix = prefixes.of_session(db, job.ref.session_id, surface)
-            wanted = policy(job.scope, db)
-            follows = ledger.last_response(db, job.ref.session_id, job.provider.slug)
-            limits = self._limits(db, job, facts, wanted)
-        request = ModelRequest(
-            model=job.model,
-            messages=(*history.messages, *live.fold.messages()),
-            system=prefix.system,
-            tools=prefix.tools,
-            max_output=min(MAX_OUTPUT, (facts and facts.max_output) or MAX_OUTPUT),
-            thinking="adaptive" if facts and "adaptive" in facts.thinking else "",
-            user_hash=user_hash(job.scope),
-            cache_key=cache_key(job.scope, prefix.hash),
-            cache_ttl=wanted.cache_ttl,
-            follows=follows,
-        )
-        for refused in history.refused.union(n.kind for n in live.fold.notices).intersection(turn.LEFT_OUT):
-            request = turn.LEFT_OUT[refused](request)
-        world = turn.World(
-            ask=lambda asked: self._ask(job, asked, secret),
-            sleep=gevent.sleep,
-            dialect=job.provider.dialect,
-            toolbox=surface.toolbox,
-            context=ToolContext(job.scope, self._database, self._platforms, job.ref.id, job.model, self._engine),
-            together=side_by_side.run,
-            allow=partial(self._before_call, live, limits),
-        )
-        yield from turn.run(request, world, turn.SoFar(live.fold.rounds, live.fold.usage))
-
-    def _limits(self, db: Session, job: Job, facts: Model | None, wanted: Policy) -> Limits:
-        one_turn = Limit(self._turn_max_usd, facts)
-        lasts = self._turn_timeout + BUFFER_SECONDS + transcript.LEASE  # then its end is stored, or it has no owner
-        return Limits(job.caller, one_turn, wanted, budgets.are_set(db, job.caller), job.key.personal, lasts)
-
-    def _before_call(
-        self, live: LiveTurn, limits: Limits, request: ModelRequest, spent: Usage
-    ) -> Trouble | Notice | None:
-        """Before each round: what the finished ones used goes into the ledger, where everybody's limits see it, and
-        what this one may cost is held. That a budget is nearly used is said once a turn."""
-        calls = live.fold.calls()
-        if not calls and limits.nothing_to_ask:
-            return limits.known(spent)
-        with self._keeping.begin() as db:
-            ledger.book(db, limits.caller, calls, limits.turn.model)
-            found = limits.known(spent) or limits.reserve(db, request)
-        if isinstance(found, Trouble):
-            return found
-        said = any(notice.kind == NEAR_BUDGET for notice in live.fold.notices)
-        return None if said else warning(found)
-
-    def _begin(self, job: Job) -> None:
-        with self._database.begin() as db:
-            if not transcript.begin(db, job.ref, job.key.id, job.key.label):
-                raise stopped()
-
-    def _reveal(self, job: Job, db: Session) -> Secret:
-        try:
-            return byok.reveal(job.scope, db, self._keyring, job.key.id, job.key.base_url)
-        except KeyUnreadable as error:
-            raise Cut(TurnState.FAILED, Trouble(Cause.KEY_UNREADABLE)) from error
-        except UserError as error:
-            raise revoked() from error
-
-    def _ask(self, job: Job, request: ModelRequest, secret: Secret) -> Iterator[Event]:
-        try:
-            yield from self._client.stream(job.provider, request, secret)
-        except ProviderError as error:
-            self._learn_from(job, error)
-            raise
-
-    def _learn_from(self, job: Job, error: ProviderError) -> None:
-        """A refused key raises the banner; a refused model is marked in the picker."""
-        with self._database.begin() as db:
-            match error.fault.kind:
-                case Kind.INVALID_KEY:
-                    byok.mark_refused(job.scope, db, job.key.id, error.fault)
-                case Kind.MODEL_FORBIDDEN | Kind.MODEL_NOT_FOUND:
-                    picker.remember_refused(job.scope, db, job.key.id, job.model, error.fault)
-                case _:
-                    return
 
     def _park(self, job: Job, live: LiveTurn) -> bool:
         """Let go of a turn that waits. False if it has to end instead: it was stopped, or could not be stored."""
@@ -522,13 +385,3 @@ class Runner:
                 picker.keep_list(scope, db, key.id, provider.slug, found or usual)
             else:
                 picker.keep_old_list(db, key.id)
-
-
-def user_hash(scope: Scope) -> str:
-    """An opaque id of the person for the provider's abuse control; says nothing about them."""
-    return hashlib.sha256(b"user:" + scope.user_id.bytes).hexdigest()[:32]
-
-
-def cache_key(scope: Scope, prefix: bytes) -> str:
-    """An opaque id of those whose calls may meet the same cache: one workspace, and one version of a prefix."""
-    return hashlib.sha256(b"workspace:" + scope.workspace_id.bytes + prefix).hexdigest()[:32]

@@ -16,8 +16,8 @@ from flask_login import current_user
 from webapp.accounts import Right, Scope, browsers, enter
 from webapp.ads.plans import PlanView
 from webapp.chat import picker, transcript
+from webapp.chat.job import Job
 from webapp.chat.picker import Group, Pick
-from webapp.chat.runner import Job
 from webapp.chat.surfaces import SURFACES
 from webapp.chat.transcript import Asking, SessionRow, Standing
 from webapp.db import UNAVAILABLE
