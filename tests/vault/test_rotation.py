@@ -125,6 +125,7 @@ def test_a_row_that_someone_holds_is_waited_for(
     assert steps[-1] == rotation.Rotation(2, 0, 0)
 
 
+@pytest.mark.timeout(300)  # six processes that derive keys, on a machine that may be busy
 def test_killed_at_any_moment_it_goes_on_while_others_read_and_replace(
     untouched: Database, settings: Settings, old: Keyring, alice: Scope
 ) -> None:
