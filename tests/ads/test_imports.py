@@ -367,6 +367,9 @@ def test_an_order_that_cannot_be_read_is_named(old: str, new: str, said: str) ->
 # --- files that are none ----------------------------------------------------------------------------------------
 
 
+GOOGLE_UTF_16 = "Day\tCampaign\tCost\n2026-09-01\tBrand\t1\n"
+
+
 @pytest.mark.parametrize(
     ("data", "title"),
     [
@@ -377,13 +380,20 @@ def test_an_order_that_cannot_be_read_is_named(old: str, new: str, said: str) ->
         (b"Name,Age\nAnn,7\n", "No export that we know"),
         (b"Campaign,Ad group\nBrand,One\n", "No export that we know"),
         (b"Day,Campaign,Cost\n2026-09-01," + b"x" * 200_000 + b",1\n", "The file is not valid CSV"),
+        (b"," * 8_000_000, "The file is not valid CSV"),
+        (b"Day,Campaign,Cost\n" + b"," * 8_000_000, "The file is not valid CSV"),
+        (b"Day,Campaign,Cost" + b",c" * 100_000 + b"\n", "The file is too wide"),
+        (("\ufeff" + GOOGLE_UTF_16).encode("utf-16-le") + b"\x00", "This is not a text file"),
+        (("\ufeff" + GOOGLE_UTF_16).encode("utf-16-le") + b"\x00\xd8", "This is not a text file"),
     ],
 )
 def test_what_is_no_export_says_what_it_is(data: bytes, title: str) -> None:
+    began = time.monotonic()
     with pytest.raises(Unreadable) as refused:
         sniff.read(io.BytesIO(data), str)
     assert refused.value.title == title
     assert refused.value.hint
+    assert time.monotonic() - began < 2, "while a file is looked at, nobody else is served"
 
 
 def test_an_export_without_a_line_of_figures_is_nothing_to_save() -> None:

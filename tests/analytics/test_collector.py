@@ -85,6 +85,10 @@ def test_the_campaign_is_what_the_address_names() -> None:
     assert (found.campaign_id, found.campaign) == ("1201", "Autumn Sale 🍂")
 
 
+def test_an_address_with_more_marks_than_anybody_sets_is_read_as_far_as_it_goes() -> None:
+    assert touch("utm_source=newsletter&" + "a=b&" * 900, "").channel == "email"
+
+
 # --- what an event may say --------------------------------------------------------------------------------------
 
 GOOD: dict[str, Any] = {
@@ -264,6 +268,23 @@ def test_the_first_event_says_how_they_came_and_a_later_one_does_not(acme: Acme)
     acme.hears(q="gclid=x")
     acme.hears(r="https://www.paypal.com/")
     assert acme.visit().channel == "google"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"p": "/bag\ud800"},
+        {"q": "utm_source=\udfff"},
+        {"q": "utm_campaign=a%00b&utm_id=%00"},
+        {"q": "gclid=%ED%A0%80"},
+        {"r": "https://\ud800.example/"},
+        {"e": "purchase", "o": "7\ud800", "a": 1, "c": "USD"},
+        {"e": "purchase", "o": "7", "a": 1, "c": "\ud800SD"},
+    ],
+)
+def test_what_the_database_cannot_hold_is_left_out_and_the_visit_counts(acme: Acme, said: dict[str, Any]) -> None:
+    assert acme.hears(**{"event" if name == "e" else name: value for name, value in said.items()})
+    assert acme.visit().device == "mobile"
 
 
 def test_who_comes_again_is_not_new(acme: Acme) -> None:

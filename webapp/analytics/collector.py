@@ -41,6 +41,7 @@ STEPS = {
 ID = re.compile(r"[A-Za-z0-9-]{8,40}")
 SESSION = re.compile(r"[A-Za-z0-9]{1,20}")
 KEY = re.compile(r"[0-9a-f]{32}")
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # in PostgreSQL: NUL, and half a surrogate pair
 BOTS = re.compile(r"bot|crawl|spider|slurp|headless|preview|lighthouse|monitor|python|curl|wget", re.IGNORECASE)
 MOST_VALUE = Decimal(10**8)
 TOLD_EVERY = timedelta(seconds=2)  # at most: `collected` is for people who watch it
@@ -80,7 +81,7 @@ def read(body: bytes) -> Event | None:
         return None
     if not isinstance(raw, dict):
         return None
-    text = {name: value for name, value in raw.items() if isinstance(value, str) and "\0" not in value}
+    text = {name: value for name, value in raw.items() if isinstance(value, str) and not UNSTORABLE.search(value)}
     event = Event(
         key=text.get("k", ""),
         name=text.get("e", ""),
@@ -134,7 +135,7 @@ def _order_number(value: object) -> str:
     """A number, too, is an order's number; Shopify's own ids come as addresses."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return ""
-    text = str(value).replace("\0", "").strip().removeprefix("gid://shopify/Order/").lstrip("#")
+    text = UNSTORABLE.sub("", str(value)).strip().removeprefix("gid://shopify/Order/").lstrip("#")
     return text[:80]
 
 

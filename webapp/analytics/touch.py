@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
+MOST_FIELDS = 40  # of an address; what stands behind them is not looked at
 GOOGLE_CLICKS = ("gclid", "gbraid", "wbraid", "dclid")
 PAID = re.compile(
     r"^(cpc|ppc|cpm|cpv|cpa|paid.*|.*[-_ ]paid|ads?|display|banner|shopping|pmax|performance.?max|retargeting|"
@@ -71,7 +72,8 @@ class Touch:
 
 def touch(query: str, referrer: str, own_hosts: Sequence[str] = ()) -> Touch:
     """`query` is the address behind its question mark, `referrer` a whole address. `own_hosts` are the shop's."""
-    marks = {name.lower(): value.strip()[:200] for name, value in parse_qsl(query, max_num_fields=40)}
+    fields = parse_qsl("&".join(query.split("&")[:MOST_FIELDS]))
+    marks = {name.lower(): value.replace("\0", "").strip()[:200] for name, value in fields}
     channel = _paid(marks) or _said(marks) or ("social" if "fbclid" in marks else "") or _from(referrer, own_hosts)
     return Touch(channel, marks.get("utm_id", ""), marks.get("utm_campaign", ""))
 

@@ -25,6 +25,8 @@ LOOK = 15  # lines in which the header must be
 CHUNK = 1 << 16
 DELIMITERS = ",;\t"
 BREATHE = 500  # lines after which other requests get their turn (under gevent)
+MOST_COLUMNS = 500  # Meta has some 400 to choose from
+LONGEST_LINE = 1 << 18  # characters; a note with line breaks has several lines
 
 Blind = Callable[[str], str]
 
@@ -82,6 +84,8 @@ def read(stream: BinaryIO, blind: Blind) -> Sheet:
         text.seek(0)
         body = io.StringIO(newline="")
         csv.writer(body, lineterminator="\n").writerows(_distilled(text, found, blind))
+    except UnicodeDecodeError:  # only of UTF-16: half a character
+        raise _no_text() from None
     finally:
         text.detach()
     names = tuple(found.names[at] for at in found.columns)
@@ -110,7 +114,11 @@ def _refuse_what_is_no_text(start: bytes) -> None:
     if start.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise Unreadable("This is an Excel workbook", "Export as CSV instead, or save the sheet as CSV.")
     if b"\0" in start:
-        raise Unreadable("This is not a text file", "Export as CSV.")
+        raise _no_text()
+
+
+def _no_text() -> Unreadable:
+    return Unreadable("This is not a text file", "Export as CSV.")
 
 
 def _is_utf8(stream: BinaryIO, start: bytes) -> bool:
@@ -128,7 +136,7 @@ def _is_utf8(stream: BinaryIO, start: bytes) -> bool:
 
 def _find_header(text: io.TextIOWrapper) -> _Found:
     """The line whose cells we know best, among the first ones. Raises Unreadable."""
-    first = [line for _, line in zip(range(LOOK * 4), text, strict=False)]
+    first = [line for _, line in zip(range(LOOK * 4), _Counted(text), strict=False)]
     best: tuple[int, _Found] | None = None
     for delimiter in DELIMITERS:
         for at, cells in enumerate(list(_records(iter(first), delimiter))[:LOOK]):
@@ -159,10 +167,14 @@ def _unknown(first: Sequence[str]) -> Unreadable:
 
 
 def _records(lines: Iterator[str], delimiter: str) -> Iterator[list[str]]:
-    """Raises Unreadable with the line where the CSV breaks."""
+    """Raises Unreadable with the line where the CSV breaks, or is wider than any export."""
     reader = csv.reader(lines, delimiter=delimiter)
     try:
-        yield from reader
+        for record in reader:
+            if len(record) > MOST_COLUMNS:
+                hint = f"Line {reader.line_num} has more than {MOST_COLUMNS} columns. Export fewer."
+                raise Unreadable("The file is too wide", hint)
+            yield record
     except csv.Error as error:
         hint = f"Line {reader.line_num}: {error}. Export the file again instead of editing it."
         raise Unreadable("The file is not valid CSV", hint) from None
@@ -187,7 +199,7 @@ def _distilled(text: io.TextIOWrapper, found: _Found, blind: Blind) -> Iterator[
 
 
 class _Counted:
-    """Lines of a text, and how many were taken."""
+    """Lines of a text, and how many were taken. Raises Unreadable at one that is longer than any export's."""
 
     def __init__(self, text: io.TextIOWrapper) -> None:
         self._text = text
@@ -197,6 +209,11 @@ class _Counted:
         return self
 
     def __next__(self) -> str:
-        line = next(self._text)
+        line = self._text.readline(LONGEST_LINE)
+        if not line:
+            raise StopIteration
         self.count += 1
+        if len(line) == LONGEST_LINE:
+            hint = f"Line {self.count} has more than {LONGEST_LINE:,} characters."
+            raise Unreadable("The file is not valid CSV", hint)
         return line
