@@ -18,7 +18,7 @@ from typing import Any, Literal
 from simulator import agent, findings
 from simulator.conversation import Conversation, Result
 from simulator.directives import PlannedCall
-from simulator.values import Json, compact, pieces
+from simulator.values import Json, compact, parsed, pieces
 
 StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "pause_turn", "refusal"]
 
@@ -346,7 +346,7 @@ def _from_results(talk: Conversation) -> str:
         return findings.which(talk.results[0])
     results = talk.results[-1:] if agent.only_one(talk.results[:1]) else talk.results
     shown = "\n\n".join(findings.say(result) or _from_result(result) for result in results)
-    failed = any(result.is_error for result in results)
+    failed = any(result.is_error and not findings.ends(parsed(result.content)) for result in results)
     closing = "Not everything worked; tell me how to go on." if failed else _CLOSING
     return f"{shown}\n\n{closing}"
 

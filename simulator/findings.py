@@ -42,13 +42,18 @@ _ITEMS = {
 
 
 def say(result: Result) -> str:
-    """Markdown about a result of ours; empty for one of another shape, or an error."""
-    value = {} if result.is_error else parsed(result.content)
-    if "columns" in value or ("title" in value and "caveats" in value):
-        return _table(value)
-    if value.get("status") in _ENDS and "items" in value:
+    """Markdown about a result of ours; empty for one of another shape, or an error other than a plan's end."""
+    value = parsed(result.content)
+    if ends(value):
         return _outcome(value)
+    if not result.is_error and ("columns" in value or ("title" in value and "caveats" in value)):
+        return _table(value)
     return ""
+
+
+def ends(value: Json) -> bool:
+    """Whether it says what became of a plan; one that was rejected comes marked as an error."""
+    return value.get("status") in _ENDS and "items" in value
 
 
 def which(result: Result) -> str:

@@ -201,8 +201,11 @@ def test_what_became_of_a_plan_is_told_item_by_item(url, status, item, said):
     talk = Talk(url)
     talk.ask("Pause all campaigns with low ROAS")
     one = {"campaign": "⟦Spring⟧", "field": "status", "before": "active", "after": "paused", **item}
-    answer = talk.answer({"status": status, "meaning": "", "items": [one]}).text()
+    ended = status not in ("finished", "preview")
+    answer = talk.answer({"status": status, "meaning": "", "items": [one]}, is_error=ended).text()
     assert said in answer
+    assert "{" not in answer
+    assert "did not work" not in answer
     assert ("**done**" in answer) == (item["status"] == "done")
 
 

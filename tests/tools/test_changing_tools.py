@@ -141,7 +141,7 @@ def test_little_spend_is_undecided_and_says_how_much_more_would_decide(alice):
     loser = next(row for row in found["rows"] if row["name"] == f"⟦{named('loser')}⟧")
     assert loser["verdict"] == "undecided"
     assert loser["needs"] > 1000
-    assert "more spend" in loser["reason"]
+    assert loser["reason"] == "Too little spend to tell."
 
 
 def test_a_workspace_that_only_previews_says_what_would_change(alice):

@@ -185,9 +185,7 @@ def _sure(probability: float, its: Figures, threshold: float) -> str:
 def _undecided(found: Evidence, more: float | None) -> Evidence:
     if more is None:
         return replace(found, reason="It is too close to the threshold to tell.")
-    return replace(
-        found, reason=f"Too little to tell. It needs about {more:,.0f} more spend.", needs_micros=round(more * MICROS)
-    )
+    return replace(found, reason="Too little spend to tell.", needs_micros=round(more * MICROS))
 
 
 def _needed(decides: Callable[[float], bool], least: float, scale: float) -> float | None:

@@ -18,7 +18,7 @@ from webapp.ads.platform import AdPlatform, Change, PlatformError, Platforms
 from webapp.db import Database
 from webapp.errors import UserError
 
-NO_REFUND = "Undoing does not refund what was spent. A campaign that runs again may start its learning phase anew."
+NO_REFUND = "Undoing does not refund what was spent."
 
 
 def propose(
