@@ -217,7 +217,8 @@ def _campaign(db: Session, workspace_id: uuid.UUID, came: Touch) -> tuple[uuid.U
 
 
 def _bought(db: Session, shop: _Shop, event: Event, visit: Visit) -> str:
-    """Keep a purchase that no import has told of; why it does not count, if so."""
+    """Keep a purchase that no import has told of; why it does not count, if so. Orders come after the store's row
+    (store.py says why)."""
     if event.name != "purchase":
         return ""
     if not event.order or event.micros is None:
@@ -231,6 +232,7 @@ def _bought(db: Session, shop: _Shop, event: Event, visit: Visit) -> str:
         "device": visit.device,
         "landing_page": visit.landing_page,
     }
+    db.execute(select(Store.workspace_id).where(Store.workspace_id == shop.workspace_id).with_for_update())
     if not _joins_an_import(db, shop, event, seen):
         here = {"workspace_id": shop.workspace_id, "source": "collect", "external_id": event.order}
         new = {"id": uuid.uuid4(), **here, "ordered_at": func.now(), "day": _today(shop), "currency": shop.currency}

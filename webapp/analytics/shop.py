@@ -15,6 +15,7 @@ from zoneinfo import available_timezones
 
 from sqlalchemy import Date, cast, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import InstrumentedAttribute
 
 from webapp import audit
 from webapp.accounts import Right, Scope
@@ -114,8 +115,9 @@ def save(scope: Scope, db: Session, *, name: str, currency: str, timezone: str, 
     values = {"name": name[:120], "currency": currency, "timezone": timezone, "revenue_basis": basis}
     new = insert(Store).values(workspace_id=scope.workspace_id, collect_key=secrets.token_hex(16), **values)
     changed = {**values, "version": Store.version + 1}
+    _give_days(scope, db, timezone, Visit, Visit.started_at)
     db.execute(new.on_conflict_do_update(index_elements=[Store.workspace_id], set_=changed))
-    _give_days(scope, db, timezone)
+    _give_days(scope, db, timezone, StoreOrder, StoreOrder.ordered_at)
     audit.record(scope, db, "shop.saved", name, currency=currency, timezone=timezone, basis=basis)
 
 
@@ -150,11 +152,12 @@ def remove_demo(scope: Scope, db: Session) -> None:
     """Take the made-up orders and visits out, for good: the demo's ad accounts stay and make no new ones. What was set
     for the demo's shop is forgotten but for currency and time zone, which the next one starts from."""
     scope = hold(scope, db, Right.MANAGE_ADS)
-    for table in (StoreOrder, Visit):
-        db.execute(delete(table).where(table.workspace_id == scope.workspace_id, table.source == "demo"))
     demo = AdAccount.workspace_id == scope.workspace_id, AdAccount.platform == "demo"
-    for row in db.scalars(select(AdAccount).where(*demo).with_for_update()):
+    rows = select(AdAccount).where(*demo).order_by(AdAccount.created_at, AdAccount.external_id)
+    for row in db.scalars(rows.with_for_update()):
         row.details = {**row.details, "shop": False}
+    for table in (Visit, StoreOrder):
+        db.execute(delete(table).where(table.workspace_id == scope.workspace_id, table.source == "demo"))
     _change(scope, db, name="", origins=[], collect_key=secrets.token_hex(16), collected=None, collected_at=None)
     audit.record(scope, db, "shop.demo_removed")
 
@@ -178,8 +181,9 @@ def _change(scope: Scope, db: Session, **values: Any) -> None:
         raise UserError("No shop yet", "Save its currency and time zone first.", link=PAGE, status=422)
 
 
-def _give_days(scope: Scope, db: Session, timezone: str) -> None:
-    for table, moment in ((StoreOrder, StoreOrder.ordered_at), (Visit, Visit.started_at)):
-        day = cast(func.timezone(timezone, moment), Date)
-        ours = table.workspace_id == scope.workspace_id, table.day != day
-        db.execute(update(table).where(*ours).values(day=day).execution_options(synchronize_session=False))
+def _give_days(
+    scope: Scope, db: Session, timezone: str, table: type[StoreOrder | Visit], moment: InstrumentedAttribute[datetime]
+) -> None:
+    day = cast(func.timezone(timezone, moment), Date)
+    ours = table.workspace_id == scope.workspace_id, table.day != day
+    db.execute(update(table).where(*ours).values(day=day).execution_options(synchronize_session=False))

@@ -55,13 +55,13 @@ def keep(scope: Scope, db: Session, file: OrderFile, currency: str, timezone: st
     scope = hold(scope, db, Right.MANAGE_ADS)
     shop.refuse_demo(scope, db)
     _open(scope, db, currency, timezone)
+    db.execute(update(Store).where(Store.workspace_id == scope.workspace_id).values(version=Store.version + 1))
     differing, counts = _differing(scope, db, file, currency)
     for chunk in _chunks(differing):
         _write(scope, db, chunk, currency)
     removed = sum(_remove(scope, db, chunk) for chunk in _chunks(sorted(file.gone)))
     _take_over(scope, db, file.orders)
     _tell_first_from_returning(scope, db)
-    db.execute(update(Store).where(Store.workspace_id == scope.workspace_id).values(version=Store.version + 1))
     audit.record(scope, db, "shop.orders_imported", "", new=counts["new"], changed=counts["changed"], removed=removed)
     return Compared(counts["new"], counts["changed"], counts["unchanged"], removed)
 

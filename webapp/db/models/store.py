@@ -1,8 +1,10 @@
 """Tables of the shop's own truth: its orders, and what visitors did on the way to them. No behaviour.
 
 Analytics reads them beside ad_daily. Days are days in the store's timezone, money is micros of the store's currency.
-People are told apart by keyed hashes; no e-mail address, name or IP address is kept. The indexes by day hold what
-the pipes add up (`include`), so that a workspace's month is read without its rows.
+People are told apart by keyed hashes; no e-mail address, name or IP address is kept.
+
+A roll-up's row is locked from the write that changed it until its writer commits. So whoever writes several tables for
+a shop begins with its visits, then comes the row of `stores`, then orders: nobody waits for each other in a circle.
 
 `channel` says how somebody came: meta or google after a click on an ad there (as in ad_accounts.network, else its
 platform), so that spend and what came of it meet; otherwise organic, social, email, referral, direct, unknown.
