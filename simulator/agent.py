@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
+from simulator import periods
 from simulator.conversation import Conversation, Result
 from simulator.directives import PlannedCall
 from simulator.values import Json, parsed
@@ -35,7 +37,9 @@ def _first(talk: Conversation, offered: Json) -> list[PlannedCall]:
         case Figures(tools, arguments, pipe):
             name = next((tool for tool in tools if tool in offered), "")
             if name == "query_metrics":
-                return [PlannedCall(name, {"pipe": pipe, "params": _of_pipe(arguments)})]
+                return [PlannedCall(name, {"pipe": pipe, "params": _dated(arguments)})]
+            if name and "period" not in _known(offered[name]):
+                return [PlannedCall(name, _dated(arguments))]
             return [PlannedCall(name, _series(name, pipe, arguments))] if name else []
         case OneCampaign("", arguments) if talk.about:
             return [PlannedCall("get_campaign_insights", {"campaign_id": talk.about, **arguments})]
@@ -96,12 +100,21 @@ def _series(tool: str, pipe: str, arguments: Json) -> Json:
     return arguments
 
 
-def _of_pipe(arguments: Json) -> Json:
-    """Pipes take dates, and rules know no calendar: their own default window is taken."""
-    return {name: value for name, value in arguments.items() if name != "period"}
+def _dated(arguments: Json) -> Json:
+    """As pipes take them: with the first and the last day instead of a period's name."""
+    if "period" not in arguments:
+        return arguments
+    first, last = periods.days(arguments["period"], date.today())
+    rest = {name: value for name, value in arguments.items() if name != "period"}
+    return {"date_from": str(first), "date_to": str(last), **rest}
 
 
 def _fitting(call: PlannedCall, tool: Json) -> PlannedCall:
     """The call with those arguments that the tool's schema has."""
-    known: dict[str, Any] = tool["input_schema"].get("properties") or {}
+    known = _known(tool)
     return replace(call, arguments={name: value for name, value in call.arguments.items() if name in known})
+
+
+def _known(tool: Json) -> dict[str, Any]:
+    """The arguments of a tool, by name."""
+    return tool["input_schema"].get("properties") or {}

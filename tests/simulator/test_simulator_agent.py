@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -160,6 +161,18 @@ def test_a_question_about_a_campaign_at_hand_needs_no_name(url):
     assert called(Talk(url).ask("Pause it", ABOUT)) == [
         ("update_campaign", {"campaign_id": "c_0123456789", "status": "paused"})
     ]
+
+
+def test_a_tool_that_takes_dates_gets_the_days_that_were_meant(url):
+    dates = {name: {"type": "string"} for name in ("date_from", "date_to", "dimension")}
+    tool = ToolSpec("segment_breakdown", "A pipe.", {"type": "object", "properties": dates, "required": []})
+    kpis = ToolSpec("kpi_summary", "A pipe.", {"type": "object", "properties": dates, "required": []})
+    [(name, arguments)] = called(Talk(url, tools=(tool, kpis)).ask("Which channel did best last month?"))
+    first, last = (date.fromisoformat(arguments[each]) for each in ("date_from", "date_to"))
+    assert (name, arguments["dimension"]) == ("segment_breakdown", "channel")
+    assert (first.day, first.month) == (1, last.month)
+    assert last < date.today().replace(day=1)
+    assert (last + timedelta(days=1)).day == 1
 
 
 # --- what was found ---------------------------------------------------------------------------------------------
