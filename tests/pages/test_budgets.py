@@ -14,12 +14,16 @@ from sqlalchemy import select
 
 from tests import people
 from tests.pages.anthropic_stand_in import StandIn, stand_in
-from tests.pages.test_usage import answered, connect
+from tests.pages.test_usage import SONNET, answered, connect, sheet
 from tests.people import Browser
+from webapp.chat import picker
 from webapp.config import Settings
 from webapp.db.models import Budget, ByokKey
 from webapp.llm.events import Usage
+from webapp.llm.models import RemoteModel
 from webapp.usage.policy import Policy, policy, set_policy
+from webapp.vault import byok
+from webapp.vault.byok import KeyRef
 
 BUDGETS, CARDS = "/settings/budgets", "/settings/providers"
 OWN = f"{CARDS}/anthropic/own"
@@ -161,25 +165,55 @@ def test_bob_connects_replaces_and_disconnects_a_key_of_his_own(alice: Browser, 
     assert own(bob) == []
 
 
-def test_bobs_key_is_shown_to_nobody_but_those_who_may_disconnect_it(
+def test_bobs_key_is_shown_to_nobody_and_that_there_is_one_to_those_who_may_disconnect_it(
     app: Flask, alice: Browser, bob: Browser, charlie: Browser
 ) -> None:
     allow_own_keys(alice)
     carol = people.join(people.newcomer(app, "Carol"), alice.workspace_id, "member")
-    bob.send(f"{OWN}/connect", key=KEY, label="Bob's")
+    bob.send(f"{OWN}/connect", key=KEY, label="Mine alone")
     [kept] = own(bob)
     for other in (carol, charlie):
         for page in (CARDS, "/chat", "/chat/models", "/settings/audit", BUDGETS):
-            assert "Bob&#39;s" not in other.get(page).text, page
-    assert "Bob Anthropic “Bob's” sk-ant…" in words(alice.get(CARDS).text)
-    for page in ("/chat", "/chat/models"):
-        assert "Bob&#39;s" not in alice.get(page).text
-        assert "Bob&#39;s" in bob.get(page).text
+            assert "Mine alone" not in other.get(page).text, page
+    assert "Bob Anthropic since " in words(alice.get(CARDS).text)
+    for page in (CARDS, "/chat", "/chat/models", "/settings/audit"):
+        assert "Mine alone" not in alice.get(page).text, page
+    assert "Mine alone" in bob.get(CARDS).text
     taken_off = f"/settings/members-keys/{kept.id}/disconnect"
     assert carol.send(taken_off).status_code == 403
     assert charlie.send(taken_off).status_code == 404
     assert alice.send(taken_off).status_code == 303
     assert own(bob) == []
+
+
+def test_the_usage_page_tells_what_ran_on_own_keys_but_not_what_they_are_called(alice: Browser, bob: Browser) -> None:
+    connect(alice, "Acme's key")
+    answered(alice, Usage(input=2000))
+    allow_own_keys(alice)
+    bob.send(f"{OWN}/connect", key=KEY, label="Secret plan")
+    answered(bob, Usage(input=1000), key=byok_of(bob))
+    page = words(alice.get("/settings/usage").text)
+    assert "Cost $0.0090" in page
+    assert "Of these, 1,000 tokens · $0.0030 ran on members' own keys, not the team's." in page
+    assert "Bob's own key Anthropic $0.0030" in page
+    assert {(row["member"], row["key"], row["own_key"]) for row in sheet(alice)} == {
+        ("Alice", "Acme's key", ""),
+        ("Bob", "", "yes"),
+    }
+    for where in ("/settings/usage", "/settings/usage.csv", CARDS, "/settings/audit"):
+        assert "Secret plan" not in alice.get(where).text, where
+    his = words(bob.get("/settings/usage").text)
+    assert "Of these, 1,000 tokens · $0.0030 ran on your own keys, not the team's." in his
+    assert "Your own “Secret plan” Anthropic $0.0030" in his
+    assert sheet(bob)[0]["key"] == "Secret plan"
+
+
+def byok_of(person: Browser) -> KeyRef:
+    """The key of their next answer, which can use Sonnet."""
+    with person.database.begin() as db:
+        key = byok.usable(person.scope, db)["anthropic"].ref
+        picker.keep_list(person.scope, db, key.id, "anthropic", [RemoteModel(SONNET)])
+        return key
 
 
 def test_a_refused_own_key_is_not_kept_and_the_form_keeps_the_label(alice: Browser, bob: Browser) -> None:

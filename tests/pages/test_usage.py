@@ -25,6 +25,7 @@ from webapp.llm.models import RemoteModel
 from webapp.pages.receipts import dollars, percent
 from webapp.secret import Secret
 from webapp.vault import byok
+from webapp.vault.byok import KeyRef
 
 SONNET, NAMELESS = "claude-sonnet-4-5", "a-model-without-a-price"
 NOW = datetime.now(UTC).replace(hour=0, minute=1)
@@ -57,14 +58,17 @@ def round_of(used: Usage, at: datetime = NOW, finish: FinishReason = FinishReaso
     ]
 
 
-def answered(person: Browser, *rounds: Usage, model: str = SONNET, at: datetime = NOW) -> uuid.UUID:
-    return told(person, [*[event for used in rounds for event in round_of(used, at)], Ended(TurnState.DONE)], model)
+def answered(
+    person: Browser, *rounds: Usage, model: str = SONNET, at: datetime = NOW, key: KeyRef | None = None
+) -> uuid.UUID:
+    events = [event for used in rounds for event in round_of(used, at)]
+    return told(person, [*events, Ended(TurnState.DONE)], model, key)
 
 
-def told(person: Browser, events: Sequence[TurnEvent], model: str = SONNET) -> uuid.UUID:
-    """A session with one turn of these events; its id."""
+def told(person: Browser, events: Sequence[TurnEvent], model: str = SONNET, key: KeyRef | None = None) -> uuid.UUID:
+    """A session with one turn of these events, on the team's key if on no other; its id."""
     with person.database.begin() as db:
-        key = byok.active(person.scope, db, "anthropic")
+        key = key or byok.active(person.scope, db, "anthropic")
         assert key is not None
         asking = Asking(uuid.uuid4(), "Why?", "anthropic", model, "Sonnet", key.id, key.label)
         ref, _ = transcript.open_turn(person.scope, db, None, asking, "w1")
@@ -99,8 +103,8 @@ def test_a_receipt_says_what_was_used_paid_and_saved(connected: Browser) -> None
     for row in (
         "Input, fresh 1,000",
         "Input, read from cache 10,000",
-        "Input, written to cache (5 min) 2,000",
-        "Input, written to cache (1 h) 500",
+        "Input, written to cache 2,000",
+        "Input, written to cache for an hour 500",
         "Output 800",
         "of it thinking 300",
         "Price $0.0285",
@@ -197,7 +201,7 @@ def test_receipts_the_session_the_page_and_the_file_agree(connected: Browser) ->
     assert f"Cost {dollars(whole.micros)}" in page
     assert "The price of 1 of the calls is unknown. Their 20 tokens" in page
     rows = sheet(connected, "/settings/usage.csv?period=1d")
-    counted = ("input_fresh", "cache_read", "cache_write_5m", "cache_write_1h", "output")
+    counted = ("input_fresh", "cache_read", "cache_write", "cache_write_1h", "output")
     assert sum(int(row[name]) for row in rows for name in counted) == whole.tokens
     assert sum(Decimal(row["cost_usd"]) for row in rows if row["cost_usd"]) * 1_000_000 == whole.micros
     assert [row["cost_usd"] for row in rows].count("") == 1

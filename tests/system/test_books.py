@@ -133,7 +133,7 @@ def books_agree(server: Server, database: Database, alice: Person, views: list[T
     assert sum(chats, Spent()) == receipts
     sheet = lines(alice.get(server, "/settings/usage.csv?period=7d").text)
     assert len(sheet) == receipts.calls == len({(line["answer"], line["call"]) for line in sheet})
-    columns = ("input_fresh", "cache_read", "cache_write_5m", "cache_write_1h", "output")
+    columns = ("input_fresh", "cache_read", "cache_write", "cache_write_1h", "output")
     assert sum(int(line[name]) for line in sheet for name in columns) == receipts.tokens
     assert sum(Decimal(line["cost_usd"]) for line in sheet) == Decimal(receipts.micros) / 1_000_000
     page = alice.get(server, "/settings/usage?period=7d").text

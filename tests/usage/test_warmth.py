@@ -12,15 +12,16 @@ from webapp.chat import prefixes
 from webapp.chat.surfaces import SURFACES
 from webapp.db import Database, Session
 from webapp.llm.events import Usage
+from webapp.llm.models import Model
 from webapp.usage.policy import Policy, set_policy
-from webapp.usage.warmth import Warmth, warmth
+from webapp.usage.warmth import Begins, Warmth, warmth
 
 FILLED = Usage(input=10, cache_write=3000, output=5)
 PREFIX = prefixes.current(SURFACES["chat"])
 
 
-def ask(person: Somebody, db: Session, used: Usage = FILLED, minutes_ago: float = 1) -> None:
-    """An answer of a chat that keeps today's prefix."""
+def ask(person: Somebody, db: Session, used: Usage = FILLED, minutes_ago: float = 1) -> uuid.UUID:
+    """An answer of a chat that keeps today's prefix; the chat."""
     at = datetime.now(UTC) - timedelta(minutes=minutes_ago)
     ref = answer(person, db, [*whole(used, at=at.timestamp()), DONE])
     prefixes.of_session(db, ref.session_id, SURFACES["chat"])
@@ -28,17 +29,26 @@ def ask(person: Somebody, db: Session, used: Usage = FILLED, minutes_ago: float 
     db.connection().exec_driver_sql(
         "update usage_entries set prefix_hash = s.prefix_hash from chat_sessions s where s.id = session_id"
     )
+    return ref.session_id
 
 
-def look(person: Somebody, db: Session, *, model: str = SONNET, key_id: uuid.UUID | None = None) -> Warmth | None:
+def look(
+    person: Somebody,
+    db: Session,
+    *,
+    model: str = SONNET,
+    key_id: uuid.UUID | None = None,
+    session_id: uuid.UUID | None = None,
+    least: int | None = None,
+) -> Warmth | None:
     return warmth(
         person.scope,
         db,
         provider="anthropic",
-        model=model,
+        model=Model(model, model, cache_min=least),
         key_id=key_id or person.key.id,
-        session_id=None,
-        prefix=PREFIX.hash,
+        session_id=session_id,
+        begins=Begins(PREFIX.hash, PREFIX.tokens),
     )
 
 
@@ -79,6 +89,21 @@ def test_an_answer_that_cached_nothing_warms_nothing(database: Database, priced:
     with database.begin() as db:
         ask(priced, db, Usage(input=3000, output=5))
         assert look(priced, db) == Warmth(None, 5)
+
+
+def test_a_prefix_shorter_than_the_model_caches_is_not_called_cold_or_warm(
+    database: Database, priced: Somebody
+) -> None:
+    """A chat that has grown long enough has a cache of its own, which warms no other."""
+    with database.begin() as db:
+        enough = PREFIX.tokens
+        assert look(priced, db, least=enough) == Warmth(None, 5)
+        assert look(priced, db, least=enough + 1) == Warmth(None, 5, enough + 1)
+        grown = ask(priced, db)
+        assert look(priced, db, least=enough + 1) == Warmth(None, 5, enough + 1)
+        own = look(priced, db, least=enough + 1, session_id=grown)
+        assert own is not None
+        assert own.until is not None
 
 
 def test_another_workspace_warms_nothing(database: Database, priced: Somebody, charlie: Somebody) -> None:

@@ -19,7 +19,8 @@ from sqlalchemy.dialects.postgresql import insert
 from webapp.chat.surfaces import Surface
 from webapp.db import Session
 from webapp.db.models import ChatSession, Prefix
-from webapp.llm.request import ToolSpec
+from webapp.llm import sizes
+from webapp.llm.request import ModelRequest, ToolSpec
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,11 @@ class Frozen:
     hash: bytes
     system: str
     tools: tuple[ToolSpec, ...]
+
+    @property
+    def tokens(self) -> int:
+        """About how many."""
+        return sizes.request_tokens(ModelRequest("", (), self.system, self.tools))
 
 
 def current(surface: Surface) -> Frozen:

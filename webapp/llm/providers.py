@@ -43,6 +43,7 @@ class Provider:
     self_hosted: bool = False  # each workspace types the address of its own, which may want no key
     cache_kept: int = 300  # seconds that its cache keeps what nobody reads, at least
     cache_hour: bool = False  # or an hour, if it is asked to
+    price_note: str = ""  # a sentence: when it charges something else than our list says
     demo: bool = False
 
     def offers(self, model: str) -> bool:
@@ -184,6 +185,7 @@ DEEPSEEK = Provider(
     probe_model="deepseek-flash",
     probe_listed=True,
     logo="deepseek",
+    price_note="Outside its peak hours (1 to 4 and 6 to 10 o'clock UTC on weekdays) DeepSeek charges half of that.",
     chat=ChatQuirks(
         cache_key="user_id",  # each value has a cache of its own: so the workspace's, not the person's
         thinking={"thinking": {"type": "enabled"}},

@@ -247,13 +247,24 @@ def warmth_now(scope: Scope) -> ResponseReturnValue:
         return render_template("chat/_warmth.html", **_warmth(scope, db, session_id))
 
 
-def _warmth(scope: Scope, db: Any, session_id: uuid.UUID | None) -> dict[str, Any]:
+def _warmth_beside(scope: Scope, session_id: uuid.UUID | None, pick: Pick) -> str:
+    """Of the model that was just picked, for the page that shows another one's."""
+    with web.database().look() as db:
+        shown = render_template("chat/_warmth.html", **_warmth(scope, db, session_id, pick))
+    return frames.partial("warmth", frames.REPLACE, shown)
+
+
+def _warmth(scope: Scope, db: Any, session_id: uuid.UUID | None, pick: Pick | None = None) -> dict[str, Any]:
+    """Of the model picked, else of the one that the chat speaks with."""
     session = transcript.session(scope, db, session_id) if session_id else None
     place = session.surface if session else conversation.surface()
-    groups = picker.groups(scope, db, web.parts().providers)
-    pick = picker.current(scope, db, groups, *picker.wanted(scope, db, *(session.choice if session else ())))
+    if pick is None:
+        groups = picker.groups(scope, db, web.parts().providers)
+        named = picker.find(groups, *request.args.get("model", "").partition(":")[::2])
+        wanted = picker.wanted(scope, db, *(session.choice if session else ()))
+        pick = named or picker.current(scope, db, groups, *wanted)
     found = conversation.warmth_of(scope, db, pick, session_id, place)
-    return {"warmth": found, "session_id": session_id, "surface": SURFACES[place]}
+    return {"warmth": found, "session_id": session_id, "surface": SURFACES[place], "pick": pick}
 
 
 @bp.post("/chat/model")
@@ -269,7 +280,7 @@ def choose(scope: Scope) -> ResponseReturnValue:
             transcript.choose_model(scope, db, session_id, pick.provider.slug, pick.model.id)
     if not web.is_htmx():
         return redirect(url_for("chat.index"), code=303)
-    return render_template("chat/_picked.html", pick=pick)
+    return render_template("chat/_picked.html", pick=pick) + _warmth_beside(scope, session_id, pick)
 
 
 # --- the stream -------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from webapp.chat.transcript import SessionRow
 from webapp.errors import not_found
 from webapp.llm.blocks import Context
 from webapp.pages import web, words
-from webapp.usage.warmth import Warmth, warmth
+from webapp.usage.warmth import Begins, Warmth, warmth
 
 FEWEST_MODELS = 8  # rows that every provider gets
 SHOWN_MODELS = 60  # rows of the picker; typing narrows the rest
@@ -88,14 +88,15 @@ def warmth_of(
     """Of what the next question would begin with."""
     if pick is None:
         return None
+    prefix = prefixes.current(SURFACES[surface_name])
     return warmth(
         scope,
         db,
         provider=pick.provider.slug,
-        model=pick.model.id,
+        model=pick.model,
         key_id=pick.key.id,
         session_id=session_id,
-        prefix=prefixes.current(SURFACES[surface_name]).hash,
+        begins=Begins(prefix.hash, prefix.tokens),
     )
 
 

@@ -106,8 +106,8 @@ Told = Callable[[Spent], int]
 TOKENS: tuple[tuple[str, Told, bool], ...] = (  # label, count, whether a row of zeros is shown
     ("Input, fresh", lambda s: s.used.input, True),
     ("Input, read from cache", lambda s: s.used.cache_read, True),
-    ("Input, written to cache (5 min)", lambda s: s.used.cache_write, False),
-    ("Input, written to cache (1 h)", lambda s: s.used.cache_write_1h, False),
+    ("Input, written to cache", lambda s: s.used.cache_write, False),
+    ("Input, written to cache for an hour", lambda s: s.used.cache_write_1h, False),
     ("Output", lambda s: s.used.output, True),
     ("of it thinking", lambda s: s.used.thinking, False),
 )
@@ -177,13 +177,18 @@ def _priced(entry: Entry) -> str:
             return "The price is the provider's own figure."
         case "table" if entry.cost.priced_at:
             on = figures.day(date.fromisoformat(entry.cost.priced_at), year=True)
-            return f"Priced by our list of {on}."
+            return " ".join(filter(None, (f"Priced by our list of {on}.", _price_note(entry.provider))))
         case "table" if not entry.cost.micros:
             return "This model costs nothing."
         case "table":
             return "Priced by the provider's own list."
         case _:
             return "Nobody has told us what this model costs."
+
+
+def _price_note(slug: str) -> str:
+    known = web.parts().providers.get(slug)
+    return known.price_note if known else ""
 
 
 def provider_name(slug: str) -> str:

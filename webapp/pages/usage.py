@@ -48,7 +48,7 @@ HEAD = (
     "own_key",
     "input_fresh",
     "cache_read",
-    "cache_write_5m",
+    "cache_write",
     "cache_write_1h",
     "output",
     "thinking_of_output",
@@ -150,6 +150,7 @@ def _figures(scope: Scope, days: Days) -> dict[str, Any]:
         "whole": whole,
         "shown": whole if everybody else mine,
         "charts": _charts(days, by_day),
+        "own": sum((row.spent for row in groups["key"] if row.owner), Spent()),
         "tables": [*_tables(groups, everybody), _by_day(by_day)],
         "bills": [p for row in groups["provider"] if (p := web.parts().providers.get(row.name)) and p.usage_url],
     }
@@ -193,9 +194,16 @@ def _name(by: By, row: Row) -> str:
         case "surface":
             return row.name.capitalize()
         case "key":
-            return f"{row.owner}'s own “{row.name}”" if row.owner else f"“{row.name}”"
+            return _key_name(row)
         case _:
             return row.name
+
+
+def _key_name(row: Row) -> str:
+    """What another member calls their own key is that member's affair."""
+    if not row.owner:
+        return f"“{row.name}”"
+    return f"Your own “{row.name}”" if row.name else f"{row.owner}'s own key"
 
 
 # --- the file ---------------------------------------------------------------------------------------------------
@@ -207,7 +215,7 @@ def export(scope: Scope) -> ResponseReturnValue:
     """Every call of the period in a line, the oldest first, as a spreadsheet may open it."""
     days = Asked.of(request.args).days(datetime.now(UTC).date())
     name = f"usage-{days.since}-{days.until}.csv"
-    body = sheets.lines(chain([HEAD], map(_line, _entries(scope, days))))
+    body = sheets.lines(chain([HEAD], (_line(scope, entry) for entry in _entries(scope, days))))
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(stream_with_context(body), mimetype="text/csv", headers=headers)
 
@@ -223,10 +231,11 @@ def _entries(scope: Scope, days: Days) -> Iterator[Entry]:
         last = piece[-1]
 
 
-def _line(entry: Entry) -> list[str]:
+def _line(scope: Scope, entry: Entry) -> list[str]:
     used, cost = entry.used, entry.cost
     who = [entry.at.isoformat(), entry.user_name, entry.surface, entry.provider, entry.model, entry.model_served]
-    key = [entry.key_label, "yes" if entry.personal else ""]
+    others = entry.personal and entry.user_id != scope.user_id
+    key = ["" if others else entry.key_label, "yes" if entry.personal else ""]
     counts = [used.input, used.cache_read, used.cache_write, used.cache_write_1h, used.output, used.thinking]
     money = [_units(cost.micros), _units(cost.saved), cost.source, cost.priced_at]
     times = [_or_empty(entry.first_token_ms), _or_empty(entry.duration_ms)]

@@ -266,8 +266,12 @@ def announcement(turn: TurnView) -> str:
 
 
 def minutes_until(moment: datetime) -> str:
-    left = (moment - datetime.now(UTC)).total_seconds()
-    return f"{math.ceil(left / 60)} min" if left > 90 else f"{max(0, math.ceil(left))} s"
+    left = seconds_until(moment)
+    return f"{math.ceil(left / 60)} min" if left > 90 else f"{left} s"
+
+
+def seconds_until(moment: datetime) -> int:
+    return max(0, math.ceil((moment - datetime.now(UTC)).total_seconds()))
 
 
 def for_templates() -> dict[str, Any]:
@@ -284,6 +288,7 @@ def for_templates() -> dict[str, Any]:
         "ask_again_at": ask_again_at,
         "new_request_id": uuid.uuid4,
         "minutes_until": minutes_until,
+        "seconds_until": seconds_until,
         "continue_words": CONTINUE,
         "key_kinds": KEY_KINDS,
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Date, SQLColumnExpression, case, cast, func, select, tuple_
+from sqlalchemy import ColumnElement, Date, SQLColumnExpression, and_, case, cast, func, select, tuple_
 
 from webapp.accounts import Right, Scope
 from webapp.db import Session
@@ -33,7 +33,7 @@ class Days:
 @dataclass(frozen=True)
 class Row:
     """A row of the usage page: what it is the sum of. `provider` is that of a model or key; `owner` whose key it is, if
-    it is a member's own."""
+    it is a member's own: then it has a name for that member alone."""
 
     name: str
     spent: Spent
@@ -60,7 +60,7 @@ def spent_by_day(scope: Scope, db: Session, days: Days, *, mine: bool = False) -
 
 def spent_by(scope: Scope, db: Session, days: Days, by: By) -> list[Row]:
     """Dearest first: of everybody for who may see that, else of the reader's own calls."""
-    parts = _parts(by)
+    parts = _parts(by, scope)
     query = (
         select(*parts.values(), *sums())
         .join(User, User.id == UsageEntry.user_id)
@@ -89,7 +89,7 @@ def _within(scope: Scope, days: Days, mine: bool) -> tuple[ColumnElement[bool], 
     return (*here, UsageEntry.user_id == scope.user_id) if mine else here
 
 
-def _parts(by: By) -> dict[str, SQLColumnExpression[Any]]:
+def _parts(by: By, scope: Scope) -> dict[str, SQLColumnExpression[Any]]:
     """The fields of a Row that tell one from another."""
     of = UsageEntry
     match by:
@@ -103,4 +103,5 @@ def _parts(by: By) -> dict[str, SQLColumnExpression[Any]]:
             return {"name": User.name}
         case "key":
             owner = case((of.personal, User.name), else_="")
-            return {"name": of.key_label, "provider": of.provider, "owner": owner}
+            label = case((and_(of.personal, of.user_id != scope.user_id), ""), else_=of.key_label)
+            return {"name": label, "provider": of.provider, "owner": owner}
