@@ -16,6 +16,7 @@ from webapp.ads.demo import SHOP_TIMEZONE
 from webapp.ads.windows import today_in
 from webapp.db import Session
 from webapp.pages import web
+from webapp.pages.providers import made_up_key
 from webapp.secret import Secret
 from webapp.vault import byok, rotation
 
@@ -105,8 +106,7 @@ def _demo_key(scope: Scope, db: Session) -> None:
     """The simulator takes any key of this form, so nothing is tested, as it would be for a real provider."""
     parts = web.parts()
     if "demo" in parts.providers and byok.active(scope, db, "demo") is None:
-        key = Secret(f"sk-ant-demo-{secrets.token_urlsafe(24)}")
-        byok.connect(scope, db, parts.keyring, "demo", key, label="Demo model")
+        byok.connect(scope, db, parts.keyring, "demo", Secret(made_up_key()), label="Demo model")
 
 
 @click.command("rotate-encryption-key")

@@ -78,6 +78,7 @@ def around(scope: Scope, db: Any, session: SessionRow | None) -> dict[str, Any]:
         "warmth": warmth_of(scope, db, pick, session.id if session else None, place),
         "gone": model if groups and not pick else "",
         "ready": bool(groups) and scope.may(Right.CHAT),
+        "demo_offered": "demo" in web.parts().providers,
         "renaming": None,
     }
 

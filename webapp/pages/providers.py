@@ -7,6 +7,7 @@ in no state, is given a key to show: templates/providers/_card.html draws a Card
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -131,6 +132,8 @@ def connect(scope: Scope, slug: str) -> ResponseReturnValue:
     with web.database().begin() as db:
         byok.connect(scope, db, web.parts().keyring, provider.slug, typed.secret, typed.label, typed.base_url)
     web.notice(f"{provider.name} is connected. {answered}")
+    if request.form.get("then") == "chat":
+        return redirect(url_for("chat.index"), 303)
     return _changed(scope, provider)
 
 
@@ -164,7 +167,7 @@ def log(scope: Scope) -> ResponseReturnValue:
 
 def tested(scope: Scope, provider: Provider) -> tuple[Typed, str]:
     """What the form holds, after a real call on its key; and a sentence about that call. Raises NotKept."""
-    key = pasted(request.form.get("key", ""))
+    key = pasted(request.form.get("key", "")) or (made_up_key() if provider.demo else "")
     typed = Typed(Secret(key), web.typed("label")[: byok.LABEL_LENGTH])
     try:
         typed = replace(typed, base_url=_typed_base_url(provider))
@@ -180,6 +183,11 @@ def tested(scope: Scope, provider: Provider) -> tuple[Typed, str]:
         told = _told(provider, refused.fault, looks_odd=odd, with_key=bool(key))
         raise NotKept(typed, told) from None
     return typed, f"{probe.model} answered in {probe.seconds:.1f} s."
+
+
+def made_up_key() -> str:
+    """A key for the demo model, which takes any that begins like this: nobody has to have one to look around."""
+    return f"sk-ant-demo-{secrets.token_urlsafe(24)}"
 
 
 def rejected(card: Card, refused: NotKept) -> Card:
@@ -349,9 +357,11 @@ def _changed(scope: Scope, provider: Provider) -> ResponseReturnValue:
 
 
 def page(scope: Scope, instead: Card | None = None) -> str:
-    """All cards, one of them as given; an own key's card stands there once it is connected, or being connected."""
+    """All cards, connected ones first, one of them as given; an own key's card stands there once it is connected, or
+    being connected."""
     keys, catalogue = Keys.of(scope), web.parts().providers
     cards = [keys.team_card(scope, provider) for provider in catalogue.values()]
+    cards.sort(key=lambda card: card.key is None)
     own = [keys.own_card(catalogue[slug]) for slug in keys.own if slug in catalogue]
     if instead is not None and instead.own:
         own = [instead, *(card for card in own if card.provider != instead.provider)]
