@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 import requests
@@ -64,9 +64,16 @@ class Server:
 
 @contextmanager
 def served(
-    settings: Settings, *, provider: str, workers: int = 1, grace: int = 8, **environment: str
+    settings: Settings,
+    *,
+    provider: str,
+    workers: int = 1,
+    grace: int = 8,
+    config: str = "gunicorn.conf.py",
+    log: IO[bytes] | None = None,
+    **environment: str,
 ) -> Iterator[Server]:
-    """gunicorn with the repository's own configuration; Anthropic's base URL is `provider`."""
+    """gunicorn with the repository's own configuration; Anthropic's base URL is `provider`. `log` takes its words."""
     port = free_port()
     env = {
         **os.environ,
@@ -80,8 +87,8 @@ def served(
         "LOG_LEVEL": "WARNING",
         **environment,
     }
-    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "--graceful-timeout", str(grace)]
-    process = subprocess.Popen([*command, "--log-level", "warning", "wsgi:app"], cwd=ROOT, env=env)
+    command = [sys.executable, "-m", "gunicorn", "-c", config, "--graceful-timeout", str(grace)]
+    process = subprocess.Popen([*command, "--log-level", "warning", "wsgi:app"], cwd=ROOT, env=env, stderr=log)
     server = Server(port, process)
     try:
         wait_for(lambda: answers(port), 20, "the server to answer")

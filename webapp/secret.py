@@ -10,7 +10,7 @@ import base64
 import hmac
 import logging
 import re
-from typing import NoReturn
+from typing import NoReturn, TextIO
 from urllib.parse import quote
 
 HIDDEN = "[hidden]"
@@ -20,8 +20,13 @@ SHORTEST = 16  # characters of a provider's key; servers of one's own have short
 KEY_SHAPES = re.compile(
     r"(sk-ant-[A-Za-z0-9_-]{8,}|sk-or-[A-Za-z0-9_-]{8,}|sk-(?:proj|svcacct|admin)-[A-Za-z0-9_-]{8,}"
     r"|sk-[A-Za-z0-9]{16,}|xai-[A-Za-z0-9]{16,}|gsk_[A-Za-z0-9]{16,}|AIza[A-Za-z0-9_-]{16,}|AQ\.[A-Za-z0-9_-]{16,}"
+    r"|\bfw_[A-Za-z0-9]{16,}|\bcsk-[A-Za-z0-9]{16,}|\btgp_v1_[A-Za-z0-9_-]{16,}"
     r"|\bEAA[A-Za-z0-9]{24,}|\b1//0[A-Za-z0-9_-]{20,}|\bGOCSPX-[A-Za-z0-9_-]{16,}|\bya29\.[A-Za-z0-9_-]{16,}"
-    r"|(?i:bearer)\s+[A-Za-z0-9._~+/-]{16,}=*)"
+    r"|(?i:bearer)\s+[A-Za-z0-9._~+/-]{16,}=*"
+    # Keys without a prefix: of Z.ai (hex, a dot, letters), of Together (64 hex digits), of Mistral (32 letters of both
+    # cases and digits; our own ids have one case only).
+    r"|(?<![\w-])[0-9a-f]{32}\.[A-Za-z0-9]{16}(?![\w-])|(?<![\w-])[0-9a-f]{64}(?![\w-])"
+    r"|(?<![\w-])(?=[a-z0-9]{0,31}[A-Z])(?=[A-Z0-9]{0,31}[a-z])(?=[A-Za-z]{0,31}[0-9])[A-Za-z0-9]{32}(?![\w-]))"
 )
 
 
@@ -93,4 +98,19 @@ class Redactor(logging.Filter):
         if record.exc_info:
             record.exc_text = scrub(logging.Formatter().formatException(record.exc_info))
             record.exc_info = None
+        if record.stack_info:
+            record.stack_info = scrub(record.stack_info)
         return True
+
+
+class RedactedStream:
+    """A text stream for what is printed past logging, with the same words hidden."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.write(scrub(text))
+
+    def flush(self) -> None:
+        self._stream.flush()

@@ -36,6 +36,7 @@ from sqlalchemy import text
 from webapp.chat import transcript
 from webapp.chat.events import Ended, Heard, Pending, TurnEvent, TurnState, to_json, worth_storing
 from webapp.chat.fold import TurnFold
+from webapp.chat.seats import Seats
 from webapp.chat.transcript import News, TurnRef
 from webapp.db import UNAVAILABLE, UNSTORABLE, Database, Session
 from webapp.llm.events import TextDelta, ThinkingDelta
@@ -118,6 +119,7 @@ class TurnLog:
     def __init__(self, database: Database, owner: str) -> None:
         self.owner = owner
         self.draining = False
+        self.seats = Seats()
         self._database = database
         self._own: dict[uuid.UUID, LiveTurn] = {}
         self._mirrors: dict[uuid.UUID, LiveTurn] = {}

@@ -308,6 +308,7 @@ def stream_turn(turn_id: uuid.UUID) -> ResponseReturnValue:
             turn_id,
             words.provider_name(standing.provider),
             stream.Looks(
+                reader=scope.user_id,
                 allowed=lambda: _still_allowed(scope, turn_id),
                 plans=lambda: _plans(scope, turn_id),
                 waiting=lambda: _or_gone(_waiting, scope, turn_id),

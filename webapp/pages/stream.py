@@ -24,6 +24,7 @@ from webapp.ads.plans import PlanView
 from webapp.chat.events import Retrying, TurnState
 from webapp.chat.fold import BlockView
 from webapp.chat.log import LiveTurn, TurnLog
+from webapp.chat.seats import Seat
 from webapp.llm.errors import explain
 from webapp.pages import frames
 from webapp.pages.markdown_stream import MarkdownStream, Patch
@@ -35,8 +36,9 @@ KEPT = 256  # frames a slow reader may lag behind before it gets a snapshot inst
 @dataclass(frozen=True)
 class Looks:
     """How a reader of a turn sees it now, each asked when needed: whether they still may, the plans of its calls, the
-    frame with the whole turn while it waits, and that after its end."""
+    frame with the whole turn while it waits, and that after its end. `reader` is the person."""
 
+    reader: uuid.UUID
     allowed: Callable[[], bool]
     plans: Callable[[], Mapping[str, PlanView]]
     waiting: Callable[[], bytes]
@@ -164,20 +166,24 @@ def broadcast_of(live: LiveTurn, provider: str, plans: Callable[[], Mapping[str,
 
 def follow(log: TurnLog, turn_id: uuid.UUID, provider: str, looks: Looks) -> Iterator[bytes]:
     """The frames for one reader, from a snapshot to the final frame. A reader who may no longer see the turn, asked at
-    each heartbeat, gets no more of it. Ends early, without a final frame, when the worker drains."""
+    each heartbeat, gets no more of it; nor does one whose seat somebody newer needs (seats.py). Ends early, without a
+    final frame, when the worker drains."""
     yield frames.comment("open")
-    with log.watch(turn_id) as live:
-        yield from _while_live(log, live, broadcast_of(live, provider, looks.plans), looks)
+    with log.watch(turn_id) as live, log.seats.seat(looks.reader, live.ring) as seat:
+        if not seat.taken:
+            yield from _while_live(log, live, broadcast_of(live, provider, looks.plans), looks, seat)
         if live.ended:
             yield looks.final()
+        elif seat.taken:
+            yield crowded(turn_id)
 
 
-def _while_live(log: TurnLog, live: LiveTurn, broadcast: Broadcast, looks: Looks) -> Iterator[bytes]:
+def _while_live(log: TurnLog, live: LiveTurn, broadcast: Broadcast, looks: Looks, seat: Seat) -> Iterator[bytes]:
     broadcast.advance()
     sent, beat, whole = broadcast.end, time.monotonic(), -1
     if not live.waiting:
         yield broadcast.snapshot()
-    while not live.ended and not log.draining:
+    while not (live.ended or log.draining or seat.taken):
         if live.waiting and whole != live.version:
             whole = live.version
             yield looks.waiting()
@@ -200,6 +206,12 @@ def _while_live(log: TurnLog, live: LiveTurn, broadcast: Broadcast, looks: Looks
 def gone(turn_id: uuid.UUID) -> bytes:
     """The last frame for whom there is nothing (more) to see: it takes the connection out of the page."""
     return frames.sse(frames.partial(f"turn-{turn_id}-live", frames.REMOVE))
+
+
+def crowded(turn_id: uuid.UUID) -> bytes:
+    """The last frame for who follows too much at once: the answer goes on, this page does not follow it any more."""
+    status = frames.partial(f"turn-{turn_id}-status", frames.REPLACE, render("chat/_crowded.html", turn_id=turn_id))
+    return frames.sse(status, frames.partial(f"turn-{turn_id}-live", frames.REMOVE))
 
 
 def render(template: str, **context: object) -> str:
