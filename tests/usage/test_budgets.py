@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,15 +21,18 @@ from tests.usage.conftest import SONNET
 from webapp import audit
 from webapp.accounts import Scope, enter, people
 from webapp.chat import limits, transcript
-from webapp.chat.events import Cause, Ended, Trouble, TurnState
+from webapp.chat.answering import Answering
+from webapp.chat.events import Asked, Cause, Ended, Heard, Trouble, TurnEvent, TurnState
 from webapp.chat.fold import fold
+from webapp.chat.job import Cut
 from webapp.chat.limits import Limit, Limits
-from webapp.chat.transcript import Asking
+from webapp.chat.log import LiveTurn
+from webapp.chat.transcript import Asking, TurnRef
 from webapp.db import Database
 from webapp.db.models import Budget, BudgetHold, ChatTurn, UsageEntry, WorkspaceMember
 from webapp.errors import UserError
 from webapp.llm.blocks import Message, Text
-from webapp.llm.events import Usage
+from webapp.llm.events import Finish, FinishReason, Usage
 from webapp.llm.models import Model
 from webapp.llm.request import ModelRequest
 from webapp.usage import budgets, ledger
@@ -214,6 +219,29 @@ def test_a_killed_workers_hold_ends_when_its_turn_is_reaped(database: Database, 
         db.execute(update(ChatTurn).values(lease_until=func.now() - timedelta(seconds=1)))
         assert transcript.reap(db) == caller.turn_id
     assert held(database) == 0
+
+
+def test_a_process_that_slept_until_its_turn_was_taken_over_holds_and_asks_nothing(
+    database: Database, alice: Somebody
+) -> None:
+    """What it heard meanwhile is in the books."""
+    limit(database, alice.scope, 1_000_000)
+    caller = a_turn(database, alice)
+    mine = TurnRef(caller.turn_id, caller.session_id, "a worker", 1)
+    with database.begin() as db:
+        db.execute(update(ChatTurn).values(lease_until=func.now() - timedelta(seconds=1)))
+        assert transcript.reap(db) == mine.id
+    awake = LiveTurn(mine.id, mine, fold(round_that_is_over()))
+    nothing: Any = None
+    answering = Answering(database, database, nothing, nothing, nothing, 60, 2, None, time.sleep)
+    with pytest.raises(Cut):
+        answering._before_call(awake, of(caller), ModelRequest(SONNET, ()), Usage())
+    assert (held(database), booked(database, caller)) == (0, 120)
+
+
+def round_that_is_over() -> list[TurnEvent]:
+    used, finish = Usage(input=100, output=20), Finish(FinishReason.TOOL_CALLS)
+    return [Asked("anthropic_messages", SONNET, NOON.timestamp(), 100), Heard(used), Heard(finish)]
 
 
 def test_a_hold_that_nobody_ends_lapses(database: Database, alice: Somebody) -> None:

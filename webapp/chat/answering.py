@@ -15,7 +15,7 @@ from webapp.ads.platform import Platforms
 from webapp.analytics.source import Engine
 from webapp.chat import picker, prefixes, side_by_side, transcript, turn
 from webapp.chat.events import Cause, Trouble, TurnEvent, TurnState
-from webapp.chat.job import Cut, Job, revoked, stopped
+from webapp.chat.job import Cut, Job, interrupted, revoked, stopped
 from webapp.chat.limits import NEAR_BUDGET, Limit, Limits, warning
 from webapp.chat.log import BUFFER_SECONDS, LiveTurn
 from webapp.chat.surfaces import SURFACES
@@ -98,13 +98,17 @@ class Answering:
         self, live: LiveTurn, limits: Limits, request: ModelRequest, spent: Usage
     ) -> Trouble | Notice | None:
         """Before each round: what the finished ones used goes into the ledger, where everybody's limits see it, and
-        what this one may cost is held. That a budget is nearly used is said once a turn."""
+        what this one may cost is held. That a budget is nearly used is said once a turn. A process that slept until
+        its turn was taken over books too, and asks no more."""
         calls = live.fold.calls()
         if not calls and limits.nothing_to_ask:
             return limits.known(spent)
         with self.keeping.begin() as db:
             ledger.book(db, limits.caller, calls, limits.turn.model)
-            found = limits.known(spent) or limits.reserve(db, request)
+            ours = live.ref is not None and transcript.is_held(db, live.ref)
+            found = (limits.known(spent) or limits.reserve(db, request)) if ours else ()
+        if not ours:
+            raise interrupted()
         if isinstance(found, Trouble):
             return found
         said = any(notice.kind == NEAR_BUDGET for notice in live.fold.notices)

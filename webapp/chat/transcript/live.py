@@ -56,6 +56,11 @@ def held(ref: TurnRef) -> tuple[ColumnElement[bool], ...]:
     )
 
 
+def is_held(db: Session, ref: TurnRef) -> bool:
+    """Whether the turn is still that owner's, and live."""
+    return db.scalar(select(ChatTurn.id).where(*held(ref))) is not None
+
+
 def begin(db: Session, ref: TurnRef, key_id: uuid.UUID | None, key_label: str) -> bool:
     """queued -> running. False if the turn is no longer ours or was asked to stop."""
     changed = db.execute(
