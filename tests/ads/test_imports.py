@@ -111,6 +111,13 @@ def test_a_campaign_may_be_called_total_but_not_total_with_a_colon() -> None:
     assert spend(ad_file(looked(text))) == Decimal("1035.94")
 
 
+def test_a_line_called_total_that_has_no_day_is_a_total() -> None:
+    header = "Campaign name,Day,Amount spent (EUR)"
+    file = ad_file(looked(f"{header}\nShoes,2026-11-20,50.25\nTotal,2026-11-20,1.00\nTotal,,51.25\n"))
+    assert spend(file) == Decimal("51.25")
+    assert file.left_out == {"totals": [4]}
+
+
 # --- sums beside what they sum ----------------------------------------------------------------------------------
 
 

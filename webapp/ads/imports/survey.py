@@ -77,14 +77,16 @@ def survey(sheet: Sheet, columns: Mapping[str, int]) -> Survey:
 
 
 def is_total(line: Line, columns: Mapping[str, int]) -> bool:
-    """A row of sums at the end (Google) or one without a campaign (Meta)."""
+    """A row of sums at the end (Google) or one without a campaign (Meta). A campaign may be called "Total": then its
+    row has a day."""
     if "campaign" not in columns:
         return False
     campaign = line.cells[columns["campaign"]]
     if campaign in NOBODY:
         return True
     first = next((cell for cell in line.cells if cell), "")
-    return bool(headers.TOTAL.fullmatch(headers.plain(first))) and (first != campaign or ":" in first)
+    dated = "day" not in columns or line.cells[columns["day"]]
+    return bool(headers.TOTAL.fullmatch(headers.plain(first))) and (first != campaign or ":" in first or not dated)
 
 
 def is_all(cell: str) -> bool:
