@@ -124,6 +124,7 @@ def test_without_a_workspace_nothing_is_rendered() -> None:
         ("FROM counted", "FROM (SELECT 1)", 21, "( is neither an earlier node"),
         ("FROM counted", "FROM counted c, visits v", 21, "tables are joined with JOIN, not listed"),
         ("FROM counted", "FROM counted JOIN visits ON 1 = 1", 21, "each table of node answer needs its own"),
+        ("FROM counted", "FROM visits_daily", 21, "each table of node answer needs its own"),
         ("WHERE workspace_id = {{String(workspace_id)}}", "WHERE 1 = 1", 9, "each table of node counted needs its own"),
         (
             "WHERE workspace_id = {{String(workspace_id)}}",

@@ -16,6 +16,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect, make_url, text
 
+from tests.rollups import ROLLUPS, kept, worked_out
+from webapp.db import Database
 from webapp.db.migrate import MIGRATIONS, config, upgrade
 from webapp.db.models import Base
 
@@ -143,3 +145,35 @@ def test_what_turns_used_before_the_ledger_is_in_it(empty_url: str) -> None:
     booked = "select input + cache_read + output, thinking, estimated, cost_micros, surface from usage_entries"
     with connected(empty_url) as connection:
         assert connection.execute(text(booked)).all() == [(7, 3, True, None, "chat")]
+
+
+ROWS_OF_0005 = """
+with u as (insert into users (id, email, name, password_hash) values (gen_random_uuid(), 'a@example.com', 'Alice', '')
+        returning id),
+    w as (insert into workspaces (id, name, created_by) select gen_random_uuid(), 'Acme', id from u returning id),
+    a as (insert into ad_accounts (id, workspace_id, platform, external_id, name, currency, timezone, created_by)
+        select gen_random_uuid(), w.id, 'meta', '1', 'Shop', 'EUR', 'UTC', u.id from w, u returning id, workspace_id),
+    c as (insert into campaigns (id, workspace_id, account_id, external_id, name, status)
+        select gen_random_uuid(), workspace_id, id, '1', 'Shoes', 'active' from a
+        returning id, workspace_id, account_id),
+    d as (insert into ad_daily (campaign_id, day, ad_id, workspace_id, account_id, spend_micros, impressions, clicks,
+            orders, revenue_micros)
+        select c.id, '2026-11-01', n, c.workspace_id, c.account_id, n, 2, 3, 0.5, 4 from c, generate_series(1, 3) n),
+    o as (insert into store_orders (id, workspace_id, source, external_id, ordered_at, day, currency, gross_micros,
+            is_first)
+        select gen_random_uuid(), w.id, 'shopify', n, now(), '2026-11-01', 'EUR', n, nullif(n, 2) = 1
+        from w, generate_series(1, 3) n)
+insert into visits (id, workspace_id, source, session_key, visitor_id, started_at, day, carted)
+select gen_random_uuid(), w.id, 'collect', n, 'v', now(), '2026-11-01', n > 1 from w, generate_series(1, 3) n
+"""
+
+
+def test_what_was_there_before_the_rollups_is_in_them(empty_url: str) -> None:
+    command.upgrade(config(empty_url), "0005")
+    execute(empty_url, ROWS_OF_0005)
+    upgrade(empty_url)
+    database = Database(empty_url)
+    with database.begin() as db:
+        for name in ROLLUPS:
+            assert kept(db, name) == worked_out(db, name) != []
+    database.close()
