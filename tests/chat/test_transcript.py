@@ -106,6 +106,26 @@ def test_one_session_has_one_live_turn_however_many_ask(database: Database, alic
     assert answers == [200] + [409] * 7
 
 
+def test_one_person_has_so_many_answers_at_once_however_fast_they_ask(
+    database: Database, alice: Somebody, charlie: Somebody
+) -> None:
+    def try_once(_: int) -> bool:
+        try:
+            with database.begin() as db:
+                ask(alice, db)
+        except UserError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(try_once, range(32))) == 25
+    with database.begin() as db, pytest.raises(UserError, match="Nothing was sent") as refused:
+        ask(alice, db)
+    assert "25 answers running" in refused.value.hint
+    with database.begin() as db:
+        ask(charlie, db)
+
+
 def test_a_turn_begins_ends_once_and_is_kept(database: Database, alice: Somebody) -> None:
     with database.begin() as db:
         ref = ask(alice, db)

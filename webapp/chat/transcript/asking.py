@@ -18,6 +18,7 @@ from webapp.errors import UserError
 from webapp.llm.blocks import Context, Message, Text
 
 MAX_QUESTION = 100_000  # characters
+MOST_AT_ONCE = 25  # answers that run for one person; where no budget is set, nothing else slows a script down
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def open_turn(
     """Store the question and a queued turn that `owner` will run. A new session is made where none is named.
 
     Asking twice with one request id gives the first turn and False. Raises UserError for an empty or overlong
-    question, for a foreign session, and while the session's last turn still runs.
+    question, for a foreign session, while the session's last turn still runs, and while MOST_AT_ONCE others do.
     """
     _lock(db, asking.request_id)
     known = _asked_before(scope, db, asking.request_id)
@@ -101,6 +102,7 @@ def title_from(question: str) -> str:
 
 def _new_turn(scope: Scope, db: Session, session_id: uuid.UUID, asking: Asking, owner: str) -> ChatTurn:
     _lock(db, session_id)
+    _refuse_too_many(scope, db)
     busy = db.scalar(select(ChatTurn.state).where(ChatTurn.session_id == session_id, ChatTurn.state.in_(LIVE)))
     if busy == TurnState.WAITING:
         hint = "Approve or reject it on its card, or stop the answer. A message approves nothing."
@@ -128,3 +130,12 @@ def _new_turn(scope: Scope, db: Session, session_id: uuid.UUID, asking: Asking, 
     db.add(turn)
     db.flush()
     return turn
+
+
+def _refuse_too_many(scope: Scope, db: Session) -> None:
+    """Raises a UserError while the person has MOST_AT_ONCE answers running, in whatever workspace."""
+    _lock(db, scope.user_id)
+    running = (ChatTurn.user_id == scope.user_id, ChatTurn.state.in_((TurnState.QUEUED, TurnState.RUNNING)))
+    if db.scalar(select(func.count()).select_from(ChatTurn).where(*running)) >= MOST_AT_ONCE:  # type: ignore[operator]
+        hint = f"You have {MOST_AT_ONCE} answers running in other chats. Wait for one, or stop one."
+        raise UserError("Nothing was sent", hint, status=409)
