@@ -1,7 +1,7 @@
 """Who reads along: at most MOST live turns for one person in this process, of which the oldest gives way to the newest.
 
-A browser follows one answer in each window that can be seen (hidden tabs let go of theirs), so a dozen would be many. A page
-that is loaded again and again takes a new seat each time, and the old one is noticed to be empty only when it is
+A browser follows one answer in each window that can be seen (hidden tabs let go of theirs): a dozen would be many. A
+page that is loaded again and again takes a new seat each time, and the old one is noticed to be empty only when it is
 written to: that is why the oldest one goes and not the newest. Who holds on to seats that were taken away (a reader
 that does not read is cut by gunicorn.conf.py, a minute later) gets no more once there are twice as many.
 """
