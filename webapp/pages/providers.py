@@ -426,7 +426,7 @@ DEEDS: dict[str, str] = {
     "ads.disconnected": "disconnected the {platform} account {subject}",
     "ads.target_set": "set the target CPA of {subject}",
     "ads.rails_set": "set what Maxxer may change ({subject})",
-    "member.invited": "made an invitation as {role}",
+    "member.invited": "invited somebody as {role}",
     "member.invitation_revoked": "withdrew an invitation as {role}",
     "member.joined": "joined as {role}",
     "member.role_changed": "changed {subject} from {was} to {role}",
