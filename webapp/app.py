@@ -16,7 +16,9 @@ from webapp import cli
 from webapp.ads import sync
 from webapp.ads.opener import Opener
 from webapp.analytics import tinybird
+from webapp.chat.answering import Answering
 from webapp.chat.log import TurnLog
+from webapp.chat.model_lists import ModelLists
 from webapp.chat.runner import Runner, owner_name
 from webapp.config import Settings
 from webapp.db import Database
@@ -122,20 +124,20 @@ def assemble(settings: Settings) -> Parts:
     log = TurnLog(keeping, owner_name())
     platforms = Opener(database, keyring, settings)
     engine = tinybird.engine(settings)
-    runner = Runner(
-        database,
-        keeping,
-        keyring,
-        client,
-        providers_here,
-        log,
-        platforms,
-        settings.turn_timeout,
-        settings.turn_max_usd,
-        engine,
+    answering = Answering(
+        database=database,
+        keeping=keeping,
+        keyring=keyring,
+        client=client,
+        platforms=platforms,
+        turn_timeout=settings.turn_timeout,
+        turn_max_usd=settings.turn_max_usd,
+        engine=engine,
     )
+    runner = Runner(database, keeping, providers_here, log, platforms, answering)
+    models = ModelLists(database, keyring, client, providers_here)
     runner.every(SYNC_LOOKS, partial(sync.run_due, database, platforms))
-    return Parts(settings, database, providers_here, keyring, client, log, platforms, runner, engine)
+    return Parts(settings, database, providers_here, keyring, client, log, platforms, runner, engine, models)
 
 
 def start_logging(level: str) -> None:

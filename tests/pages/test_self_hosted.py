@@ -436,7 +436,7 @@ def test_the_picker_offers_its_models_and_the_chat_reaches_it(alice: Browser, ol
     alice.send(CONNECT, base_url=url, key=KEY)
     with alice.database.begin() as db:
         (group,) = picker.groups(alice.scope, db, alice.parts.providers)
-    alice.parts.runner.fetch_models(alice.scope, group.key)
+    alice.parts.models.fetch(alice.scope, group.key)
     with alice.database.begin() as db:
         (group,) = picker.groups(alice.scope, db, alice.parts.providers)
         secret = byok.reveal(alice.scope, db, alice.parts.keyring, group.key.id, group.key.base_url)
@@ -457,7 +457,7 @@ def test_an_address_changed_behind_our_back_is_sent_nothing(alice: Browser, url:
             ref = byok.active(alice.scope, db, "self_hosted")
             assert ref is not None
             assert ref.base_url == f"{evil.url}/v1"
-        alice.parts.runner.fetch_models(alice.scope, ref)
+        alice.parts.models.fetch(alice.scope, ref)
         assert evil._open == []
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -233,7 +232,7 @@ def test_a_process_that_slept_until_its_turn_was_taken_over_holds_and_asks_nothi
         assert transcript.reap(db) == mine.id
     awake = LiveTurn(mine.id, mine, fold(round_that_is_over()))
     nothing: Any = None
-    answering = Answering(database, database, nothing, nothing, nothing, 60, 2, None, time.sleep)
+    answering = Answering(database, database, nothing, nothing, nothing, 60, 2)
     with pytest.raises(Cut):
         answering._before_call(awake, of(caller), ModelRequest(SONNET, ()), Usage())
     assert (held(database), booked(database, caller)) == (0, 120)

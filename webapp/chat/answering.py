@@ -6,7 +6,8 @@ How greenlets run turns, and what ends them from outside, is runner.py's; the lo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -48,8 +49,7 @@ class Answering:
     platforms: Platforms
     turn_timeout: float
     turn_max_usd: float
-    engine: Engine | None
-    sleep: Callable[[float], None]
+    engine: Engine | None = None  # of analytics; None: our own database
 
     def events(self, job: Job, live: LiveTurn) -> Iterator[TurnEvent]:
         """Of a turn that goes on, those after what its log holds already."""
@@ -80,7 +80,7 @@ class Answering:
             request = turn.LEFT_OUT[refused](request)
         world = turn.World(
             ask=lambda asked: self._ask(job, asked, secret),
-            sleep=self.sleep,
+            sleep=time.sleep,
             dialect=job.provider.dialect,
             toolbox=surface.toolbox,
             context=ToolContext(job.scope, self.database, self.platforms, job.ref.id, job.model, self.engine),

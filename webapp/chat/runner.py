@@ -16,33 +16,23 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import gevent
 import psycopg
 from gevent.greenlet import Greenlet
 
-from webapp.accounts import Scope
 from webapp.ads import changes
 from webapp.ads.platform import Platforms
-from webapp.analytics.source import Engine
-from webapp.chat import approvals, picker, transcript
+from webapp.chat import approvals, transcript
 from webapp.chat.answering import Answering
 from webapp.chat.approvals import GoesOn
 from webapp.chat.events import Cause, Ended, Trouble, TurnState
 from webapp.chat.job import Cut, Job, interrupted, revoked, stopped
 from webapp.chat.log import BUFFER_SECONDS, LiveTurn, TurnLog
 from webapp.db import UNAVAILABLE, UNSTORABLE, Database
-from webapp.errors import UserError
-from webapp.llm.client import Client
-from webapp.llm.errors import ProviderError
-from webapp.llm.models import RemoteModel
 from webapp.llm.providers import Provider, at
-from webapp.vault import byok
-from webapp.vault.byok import KeyRef
-from webapp.vault.keyring import Keyring
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +41,6 @@ REAPED_AT_ONCE = 100
 SLICE = 0.01  # seconds of hearing after which others get their turn: a fast provider must not hold the process
 SWEEP = 300.0
 CHANNELS = ("turn_news", "turn_control")
-FREE: Mapping[str, Any] = dict.fromkeys(("price_in", "price_out", "cache_read", "cache_write"), 0.0)  # a demo's price
 
 
 @dataclass(frozen=True)
@@ -74,26 +63,17 @@ class Runner:
         self,
         database: Database,
         keeping: Database,
-        keyring: Keyring,
-        client: Client,
         providers: Mapping[str, Provider],
         log: TurnLog,
         platforms: Platforms,
-        turn_timeout: float,
-        turn_max_usd: float,
-        engine: Engine | None = None,
+        answering: Answering,
     ) -> None:
         self._database = database
         self._keeping = keeping  # a pool of its own: under load pages wait for a connection, leases must not
-        self._keyring = keyring
-        self._client = client
         self._providers = providers
         self._log = log
         self._platforms = platforms
-        self._turn_timeout = turn_timeout
-        self._answering = Answering(
-            database, keeping, keyring, client, platforms, turn_timeout, turn_max_usd, engine, gevent.sleep
-        )
+        self._answering = answering
         self._running: dict[uuid.UUID, Running] = {}
         self._whole: set[Greenlet] = set()  # until their ends are stored
         self._unfinished: set[uuid.UUID] = set()  # likewise, by turn
@@ -160,7 +140,7 @@ class Runner:
 
     def _hear(self, job: Job, live: LiveTurn) -> None:
         try:
-            with gevent.Timeout(self._turn_timeout, Cut(TurnState.FAILED, Trouble(Cause.TOO_LONG))):
+            with gevent.Timeout(self._answering.turn_timeout, Cut(TurnState.FAILED, Trouble(Cause.TOO_LONG))):
                 since = time.perf_counter()
                 for event in self._answering.events(job, live):
                     self._log.append(live, event)
@@ -359,29 +339,3 @@ class Runner:
                 self._cut(lease.turn_id, revoked())
         for turn_id in believed - {lease.turn_id for lease in held}:
             self._cut(turn_id, interrupted())  # taken over: our writes are fenced, so just let go
-
-    # --- model lists ---
-
-    def refresh_models(self, scope: Scope, key: KeyRef) -> None:
-        """Ask the provider for its models, in the background."""
-        gevent.spawn(self.fetch_models, scope, key)
-
-    def fetch_models(self, scope: Scope, key: KeyRef) -> None:
-        """Ask the provider for its models now. On failure the old list stays in use; a key that may not list models
-        and has no list yet gets the one model that its provider's keys are tested with."""
-        provider = at(self._providers[key.provider], key.base_url)
-        try:
-            with self._database.begin() as db:
-                secret = byok.reveal(scope, db, self._keyring, key.id, key.base_url)
-            found = [m for m in self._client.models(provider, secret) if m.id.startswith(provider.model_prefix)]
-        except (ProviderError, UserError) as error:
-            logger.info("the model list of %s was not refreshed: %s", key.provider, error)
-            found = []
-        if provider.demo:
-            found = [replace(model, **FREE) for model in found]
-        usual = [RemoteModel(provider.probe_model)] if provider.probe_model else []
-        with self._database.begin() as db:
-            if found or not picker.has_list(db, key.id):
-                picker.keep_list(scope, db, key.id, provider.slug, found or usual)
-            else:
-                picker.keep_old_list(db, key.id)

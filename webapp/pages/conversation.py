@@ -153,11 +153,12 @@ def _fetch_missing(scope: Scope, groups: Iterable[Group]) -> bool:
     """A key that was connected a moment ago may have no list yet: the first page waits for it, once. True if it did."""
     missing = [group for group in groups if group.stale and not group.picks]
     for group in missing:
-        web.parts().runner.fetch_models(scope, group.key)
+        web.parts().models.fetch(scope, group.key)
     return bool(missing)
 
 
 def _refresh_stale(scope: Scope, groups: Iterable[Group]) -> None:
+    parts = web.parts()
     for group in groups:
         if group.stale:
-            web.parts().runner.refresh_models(scope, group.key)
+            parts.runner.in_background(parts.models.fetch, scope, group.key)

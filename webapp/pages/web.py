@@ -36,6 +36,7 @@ from webapp.accounts import Right, Scope, a_role, enter
 from webapp.ads.opener import Opener
 from webapp.analytics.source import Engine
 from webapp.chat.log import TurnLog
+from webapp.chat.model_lists import ModelLists
 from webapp.chat.runner import Runner
 from webapp.config import Settings
 from webapp.db import Database
@@ -80,6 +81,7 @@ class Parts:
     platforms: Opener
     runner: Runner
     engine: Engine | None  # of analytics; None: our own database
+    models: ModelLists
 
 
 def parts() -> Parts:
