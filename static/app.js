@@ -232,18 +232,36 @@ document.addEventListener("focusin", (event) => event.target.matches(":focus-vis
 document.addEventListener("pointerout", hush);
 document.addEventListener("focusout", hush);
 
-/* --- Copy: data-copy names what to copy, or is empty for the code beside the button. */
+/* --- Copy: data-copy names what to copy, or is empty for the code beside the button. What stands in `.md` is copied as it
+   is read, tables with tabs, without the heads of its code. */
 document.addEventListener("click", async ({ target }) => {
   const button = target.closest("[data-copy]");
   if (!button || button.hasAttribute("data-copied")) return;
-  const source = button.dataset.copy ? document.querySelector(button.dataset.copy) : button.closest(".code").querySelector("pre");
-  if (navigator.clipboard) await navigator.clipboard.writeText(source.value ?? source.textContent.replace(/\n$/, ""));
-  else { source.select ? source.select() : getSelection().selectAllChildren(source); document.execCommand("copy"); }
+  const sources = button.dataset.copy ? document.querySelectorAll(button.dataset.copy) : [button.closest(".code").querySelector("pre")];
+  const text = [...sources].map(read).join("\n\n");
+  if (navigator.clipboard) await navigator.clipboard.writeText(text);
+  else copyBeside(button, text);
   const label = button.lastChild, was = label.textContent;
   label.textContent = "Copied";
   button.setAttribute("data-copied", "");
   setTimeout(() => { label.textContent = was; button.removeAttribute("data-copied"); }, 2000);
 });
+const read = (source) => {
+  if (!source.matches(".md")) return source.value ?? source.textContent.replace(/\n$/, "");
+  const heads = source.querySelectorAll(".code-head");
+  heads.forEach((head) => (head.hidden = true)); // innerText leaves out what is not shown
+  const text = source.innerText.trim();
+  heads.forEach((head) => (head.hidden = false));
+  return text;
+};
+const copyBeside = (button, text) => { // over plain http there is no clipboard
+  const area = Object.assign(document.createElement("textarea"), { value: text, className: "sr-only" });
+  button.after(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+  button.focus();
+};
 document.addEventListener("focusin", ({ target }) => target.matches("[data-select]") && target.select());
 
 /* --- Clocks: data-until is the moment one counts down to, data-since (seconds) the one it counts from. */

@@ -422,6 +422,23 @@ def test_code_is_copied_and_the_button_says_so(page: Page, turn: Turn, complaint
     assert page.evaluate("navigator.clipboard.readText()") == "https://chat.example/join"
 
 
+@pytest.mark.parametrize("clipboard", [True, False], ids=["clipboard", "plain http"])
+def test_an_answer_is_copied_as_it_is_read(page: Page, turn: Turn, clipboard: bool) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=turn.url)
+    open_and_connect(page, turn)
+    turn.say("Spend **rose**.\n\n| Day | Spend |\n|---|---:|\n| Mon | 5 |\n\n```sql\nselect 1\n```\n")
+    turn.finish()
+    expect(page.locator("#turn-1-live")).to_have_count(0)
+    page.evaluate("document.querySelector('[data-copy=\"#link\"]').dataset.copy = '.turn .md'")
+    if not clipboard:
+        page.evaluate("Object.defineProperty(navigator, 'clipboard', { configurable: true, value: undefined })")
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_focused()
+    page.evaluate("delete navigator.clipboard")
+    copied = page.evaluate("navigator.clipboard.readText()").replace("\r\n", "\n")
+    assert re.split(r"\n+", copied) == ["Spend rose.", "Day\tSpend", "Mon\t5", "select 1"]
+
+
 def test_a_field_made_for_copying_is_selected_when_entered(page: Page, turn: Turn) -> None:
     open_and_connect(page, turn)
     page.locator("#link").focus()
