@@ -17,6 +17,8 @@ from sqlalchemy import select, update
 from tests.ads import exports
 from tests.people import Browser
 from webapp.ads import local
+from webapp.ads.imports import keeping
+from webapp.ads.imports.ad_days import AdFile, FileCampaign
 from webapp.ads.money import MICROS
 from webapp.db.models import AdAccount, AdDaily, AuditEvent, Campaign, Store, StoreOrder, Upload, Visit
 from webapp.pages import imports
@@ -260,6 +262,16 @@ def test_only_this_upload_may_be_large(alice: Browser, app: Flask) -> None:
     form = {"file": (io.BytesIO(big.encode()), "export.csv")}
     anyone = app.test_client().post(IMPORT, data=form, content_type="multipart/form-data")
     assert anyone.status_code == 413
+
+
+def test_a_file_may_have_more_campaigns_than_a_statement_has_parameters(alice: Browser) -> None:
+    imported(alice, "Day,Campaign,Currency code,Cost\n2026-09-01,Brand 7,EUR,1.50\n", timezone="Europe/Berlin")
+    campaigns = {f"Brand {n}": FileCampaign("", f"Brand {n}", "", "") for n in range(70_000)}
+    file = AdFile(campaigns, (), {}, ())
+    with alice.database.begin() as db:
+        found = keeping.targets(alice.scope, db, "google")
+        assert keeping.best_target(alice.scope, db, found, file, "EUR") == found[0]
+        assert keeping.also_live(alice.scope, db, "google", file) == []
 
 
 def test_bob_may_not_import(alice: Browser, bob: Browser) -> None:

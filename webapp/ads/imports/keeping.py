@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, func, select, tuple_
+from sqlalchemy import ColumnElement, Text, any_, delete, func, literal, select, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import InstrumentedAttribute
 
 from webapp import audit
 from webapp.accounts import Right, Scope
@@ -70,11 +72,16 @@ def best_target(scope: Scope, db: Session, found: list[Target], file: AdFile, cu
     names |= {campaign.name for campaign in file.campaigns.values()}
     known = select(Campaign.account_id, func.count()).where(
         Campaign.account_id.in_([target.id for target in fit]),
-        Campaign.external_id.in_(names) | Campaign.name.in_(names),
+        _among(Campaign.external_id, names) | _among(Campaign.name, names),
     )
     counted: dict[uuid.UUID, int] = dict(db.execute(known.group_by(Campaign.account_id)).all())
     best = max(fit, key=lambda target: counted.get(target.id, 0), default=None)
     return best if best and (counted.get(best.id) or len(fit) == 1) else None
+
+
+def _among(column: InstrumentedAttribute[str], values: Collection[str]) -> ColumnElement[bool]:
+    """As one parameter: a file can have more campaigns than the 65,535 that a statement may take."""
+    return column == any_(literal(list(values), ARRAY(Text)))
 
 
 def also_live(scope: Scope, db: Session, kind: Kind, file: AdFile) -> list[str]:
@@ -85,7 +92,7 @@ def also_live(scope: Scope, db: Session, kind: Kind, file: AdFile) -> list[str]:
         select(AdAccount.name)
         .join(Campaign, Campaign.account_id == AdAccount.id)
         .where(AdAccount.workspace_id == scope.workspace_id, AdAccount.status == "active", AdAccount.platform == kind)
-        .where(Campaign.external_id.in_(ids) | Campaign.name.in_(names))
+        .where(_among(Campaign.external_id, ids) | _among(Campaign.name, names))
         .distinct()
         .order_by(AdAccount.name)
     )

@@ -187,10 +187,10 @@ def _distilled(text: io.TextIOWrapper, found: _Found, blind: Blind) -> Iterator[
     lines = _Counted(text)
     for at, record in enumerate(_records(lines, found.delimiter)):
         begins, number = number, lines.count + 1
-        if at <= found.record or not any(cell.strip() for cell in record):
-            continue
         if at % BREATHE == 0:
             time.sleep(0)
+        if at <= found.record or not any(cell.strip() for cell in record):
+            continue
         too_many = any(cell.strip() for cell in record[width:])
         cells = [cell.replace("\0", "").strip() for cell in record[:width]] + [""] * (width - len(record))
         if email is not None and cells[email]:
