@@ -128,6 +128,7 @@ def test_turns_that_run_at_once_never_pass_a_limit_together(
     with database.begin() as db:
         db.execute(text("delete from usage_entries"))
         db.execute(text("delete from budgets"))
+        db.execute(update(ChatTurn).values(state=TurnState.DONE))  # of the example before
     limit(database, alice.scope, size, whose, "turn" if whose == "turn" else "day")
     callers = [a_turn(database, alice) for _ in turns]
     together = threading.Barrier(len(turns))
