@@ -203,7 +203,7 @@ def test_the_usage_page_tells_what_ran_on_own_keys_but_not_what_they_are_called(
     answered(bob, Usage(input=1000), key=byok_of(bob))
     page = words(alice.get("/settings/usage").text)
     assert "Cost $0.0090" in page
-    assert "Of these, 1,000 tokens · $0.0030 ran on members' own keys, not the team's." in page
+    assert "Of these, 1,000 tokens ($0.0030) ran on members' own keys, not on the team's." in page
     assert "Bob's own key Anthropic $0.0030" in page
     assert {(row["member"], row["key"], row["own_key"]) for row in sheet(alice)} == {
         ("Alice", "Acme's key", ""),
@@ -212,7 +212,7 @@ def test_the_usage_page_tells_what_ran_on_own_keys_but_not_what_they_are_called(
     for where in ("/settings/usage", "/settings/usage.csv", CARDS, "/settings/audit"):
         assert "Secret plan" not in alice.get(where).text, where
     his = words(bob.get("/settings/usage").text)
-    assert "Of these, 1,000 tokens · $0.0030 ran on your own keys, not the team's." in his
+    assert "Of these, 1,000 tokens ($0.0030) ran on your own keys, not on the team's." in his
     assert "Your own “Secret plan” Anthropic $0.0030" in his
     assert sheet(bob)[0]["key"] == "Secret plan"
 
