@@ -19,6 +19,7 @@ from simulator.values import Json, parsed
 from simulator.wishes import Change, Figures, OneCampaign, PauseLosers, wish
 
 KNOWN = frozenset({"list_campaigns", "get_account_insights", "query_metrics", "kpi_summary"})
+CHANGES = frozenset({"update_campaign", "pause_all_low_roas"})
 REASON = "The person asked for it."
 LOOKED_UP = 5  # rows: enough to see that a name fits more than one
 

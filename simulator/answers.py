@@ -103,6 +103,8 @@ def _value(property: Json) -> object:
 
 def _announcement(calls: Sequence[PlannedCall], round: int) -> str:
     names = " and ".join(f"`{call.name}`" for call in calls)
+    if agent.CHANGES & {call.name for call in calls}:
+        return f"I'll propose that with {names}; you decide."
     return f"I'll look that up with {names}." if round == 0 else f"Next I need {names}."
 
 

@@ -222,6 +222,10 @@ def test_what_became_of_a_plan_is_told_item_by_item(url, status, item, said):
     assert ("**done**" in answer) == (item["status"] == "done")
 
 
+def test_a_change_is_announced_as_a_proposal(url):
+    assert "I'll propose that with `pause_all_low_roas`" in Talk(url).ask("Pause what loses money").text()
+
+
 def test_a_failure_is_told_in_its_words_and_nothing_else_is_tried(url):
     talk = Talk(url)
     talk.ask("How much did we spend last week?")
