@@ -93,6 +93,24 @@ def test_a_choice_is_the_whole_workspaces(connected: Browser, bob: Browser) -> N
     assert "Model: Mystery" in bob.get("/chat").text
 
 
+def test_picking_a_model_tells_whether_its_cache_is_warm(connected: Browser) -> None:
+    with connected.database.begin() as db:
+        key = byok.active(connected.scope, db, "anthropic")
+        assert key is not None
+        models = [RemoteModel("claude-sonnet-4-5"), RemoteModel("claude-haiku-4-5")]
+        picker.keep_list(connected.scope, db, key.id, "anthropic", models)
+    said = {}
+    for model in ("claude-sonnet-4-5", "claude-haiku-4-5"):
+        form = {"workspace": str(connected.workspace_id), "model": f"anthropic:{model}"}
+        picked = connected.post("/chat/model", data=form, headers={"HX-Request": "true"}).text
+        said[model] = picked.partition('<hx-partial hx-target="#warmth" hx-swap="outerMorph">')[2]
+    assert "cold" in said["claude-sonnet-4-5"]
+    assert "for 5 minutes, for the whole team" in said["claude-sonnet-4-5"]
+    assert "Not cached yet" in said["claude-haiku-4-5"]
+    assert "caches what begins with 4,096 tokens or more" in said["claude-haiku-4-5"]
+    assert "hx-trigger" not in "".join(said.values()), "what is not warm asks for nothing"
+
+
 def test_a_model_that_is_not_offered_is_refused(connected: Browser) -> None:
     assert connected.send("/chat/model", model="openai:gpt-6").status_code == 422
 

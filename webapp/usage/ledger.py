@@ -3,7 +3,8 @@
 When a call is booked. A round of a turn is booked when it is over: between two rounds, in the transaction that asks
 whether another one is allowed, so that everybody's limits see it; when the turn begins to wait for a person; and
 whatever is left when the turn ends, however it ends, in the transaction that stores the end. Turn and round are
-unique, so whoever books the same round again (the end, a reaper, a resumed turn elsewhere) changes nothing.
+unique, so whoever books the same round again (the end, a reaper, a resumed turn elsewhere) changes nothing. Of a killed
+process counts what its log had stored: a call that it began in its last tenth of a second is in no book.
 
 An author sees the entries of their own turns. Sums of the workspace: totals.py.
 """
