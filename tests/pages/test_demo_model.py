@@ -32,7 +32,7 @@ def test_alice_without_a_key_looks_around_with_the_demo_model_in_one_click(alice
     assert (answer.status_code, answer.location) == (303, "/chat")
     chat = alice.get("/chat").text
     assert "Demo model is connected." in chat
-    assert "What are we looking at today?" in chat
+    assert "Answers run on the team’s key “Demo model”." in chat
     assert "Look around" not in chat
 
 

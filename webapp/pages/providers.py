@@ -168,7 +168,8 @@ def log(scope: Scope) -> ResponseReturnValue:
 def tested(scope: Scope, provider: Provider) -> tuple[Typed, str]:
     """What the form holds, after a real call on its key; and a sentence about that call. Raises NotKept."""
     key = pasted(request.form.get("key", "")) or (made_up_key() if provider.demo else "")
-    typed = Typed(Secret(key), web.typed("label")[: byok.LABEL_LENGTH])
+    label = web.typed("label") or (provider.name if provider.demo else "")
+    typed = Typed(Secret(key), label[: byok.LABEL_LENGTH])
     try:
         typed = replace(typed, base_url=_typed_base_url(provider))
     except AddressRefused as refused:
