@@ -203,6 +203,22 @@ def test_leases_are_renewed_for_their_owner_alone(database: Database, alice: Som
         assert transcript.turn(alice.scope, db, mine.id).live
 
 
+@pytest.mark.parametrize(
+    "what",
+    [
+        "delete from workspace_members where user_id = :me",
+        "update workspace_members set role = 'viewer' where user_id = :me",
+        "update workspaces set deleted_at = now() where id = :here",
+    ],
+)
+def test_an_answer_stops_when_who_asked_may_not_ask_any_more(database: Database, alice: Somebody, what: str) -> None:
+    with database.begin() as db:
+        ref = ask(alice, db)
+        assert [held.stop for held in transcript.renew(db, "w1", [ref.id])] == [False]
+        db.execute(text(what), {"me": alice.scope.user_id, "here": alice.scope.workspace_id})
+        assert [held.stop for held in transcript.renew(db, "w1", [ref.id])] == [True]
+
+
 def test_history_is_the_conversation_without_turns_that_said_nothing(database: Database, alice: Somebody) -> None:
     with database.begin() as db:
         first = ask(alice, db, "One?")

@@ -232,7 +232,9 @@ def test_a_stop_of_the_server_marks_what_it_cannot_finish(
     assert len(view.blocks[-1].text) > 20
 
 
-def test_a_removed_member_stops_seeing_the_answer(server: Server, database: Database, alice: Person) -> None:
+def test_a_removed_member_stops_seeing_the_answer_and_the_provider_stops_writing_it(
+    server: Server, database: Database, alice: Person, provider: str
+) -> None:
     turn_id = alice.ask(server, ENDLESS)
     with ThreadPoolExecutor(1) as pool:
         reader = pool.submit(alice.stream, server, turn_id)
@@ -242,7 +244,8 @@ def test_a_removed_member_stops_seeing_the_answer(server: Server, database: Data
         said = reader.result(20)
     assert said.rstrip().endswith(f'<hx-partial hx-target="#turn-{turn_id}-live" hx-swap="delete"></hx-partial>')
     with database.begin() as db:
-        transcript.request_stop(alice.scope, db, turn_id)
+        assert db.get_one(ChatTurn, turn_id).state == TurnState.STOPPED
+    wait_for(lambda: active(provider) == 0, 2, "the provider's connection to close")
 
 
 def test_a_strangers_stream_says_nothing(server: Server, database: Database, settings: Settings, alice: Person) -> None:

@@ -41,6 +41,7 @@ from webapp.chat.transcript import (
     LEASE,
     UNREADABLE,
     TurnRef,
+    author_may_chat,
     book,
     events_of,
     held,
@@ -50,7 +51,7 @@ from webapp.chat.transcript import (
     write_end,
 )
 from webapp.db import Session
-from webapp.db.models import ChangePlan, ChatSession, ChatTurn, TurnEventRow, Workspace, WorkspaceMember
+from webapp.db.models import ChangePlan, ChatSession, ChatTurn, TurnEventRow
 from webapp.errors import UserError
 from webapp.llm.blocks import ToolResult
 from webapp.usage.calls import Call
@@ -138,20 +139,10 @@ def _undecided() -> ColumnElement[bool]:
 
 def _given_up() -> ColumnElement[bool]:
     deleted = select(ChatSession.id).where(ChatSession.id == ChatTurn.session_id, ChatSession.deleted_at.is_not(None))
-    chatting = (
-        select(WorkspaceMember.user_id)
-        .join(Workspace, Workspace.id == WorkspaceMember.workspace_id)
-        .where(
-            WorkspaceMember.workspace_id == ChatTurn.workspace_id,
-            WorkspaceMember.user_id == ChatTurn.user_id,
-            WorkspaceMember.role != "viewer",
-            Workspace.deleted_at.is_(None),
-        )
-    )
     return or_(
         ChatTurn.stop_requested_at.is_not(None),
         exists(deleted.correlate(ChatTurn)),
-        ~exists(chatting.correlate(ChatTurn)),
+        ~author_may_chat(),
     )
 
 

@@ -351,6 +351,9 @@ def _event_stream(body: Iterable[bytes]) -> Response:
 
 
 def _or_gone(frame: Callable[[Scope, uuid.UUID], bytes], scope: Scope, turn_id: uuid.UUID) -> bytes:
+    """The scope is from when the stream began: who was taken out since sees nothing more."""
+    if not _still_allowed(scope, turn_id):
+        return stream.gone(turn_id)
     try:
         return frame(scope, turn_id)
     except UserError:  # deleted in the meantime

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, delete, func, select, text, update
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from webapp.accounts import Scope
@@ -24,7 +24,7 @@ from webapp.chat.transcript import messages
 from webapp.chat.transcript.keeping import LIVE, session
 from webapp.chat.transcript.reading import events_of, turn
 from webapp.db import UNSTORABLE, Session
-from webapp.db.models import ChangePlan, ChatSession, ChatTurn, TurnEventRow
+from webapp.db.models import ChangePlan, ChatSession, ChatTurn, TurnEventRow, Workspace, WorkspaceMember
 from webapp.usage import budgets, ledger
 from webapp.usage.calls import Call
 from webapp.usage.ledger import Caller
@@ -165,16 +165,32 @@ class Held:
     revoked: bool
 
 
+def author_may_chat() -> ColumnElement[bool]:
+    """Of a row of chat_turns: whether its author is still in the workspace, in a role that may chat."""
+    chatting = (
+        select(WorkspaceMember.user_id)
+        .join(Workspace, Workspace.id == WorkspaceMember.workspace_id)
+        .where(
+            WorkspaceMember.workspace_id == ChatTurn.workspace_id,
+            WorkspaceMember.user_id == ChatTurn.user_id,
+            WorkspaceMember.role != "viewer",
+            Workspace.deleted_at.is_(None),
+        )
+    )
+    return exists(chatting.correlate(ChatTurn))
+
+
 def renew(db: Session, owner: str, turn_ids: Iterable[uuid.UUID]) -> list[Held]:
-    """Keep these turns for another LEASE seconds. One that is missing in the answer was taken over."""
+    """Keep these turns for another LEASE seconds. One that is missing in the answer was taken over. One whose author
+    may not chat there any more is to be stopped: it spends the team's money, and reads the team's figures."""
     renewed = db.execute(
         update(ChatTurn)
         .where(ChatTurn.id.in_(list(turn_ids)), ChatTurn.owner == owner, ChatTurn.state.in_(("queued", "running")))
         .values(lease_until=func.now() + text(f"interval '{LEASE} seconds'"))
-        .returning(ChatTurn.id, ChatTurn.stop_requested_at, ChatTurn.byok_key_id)
+        .returning(ChatTurn.id, or_(ChatTurn.stop_requested_at.is_not(None), ~author_may_chat()), ChatTurn.byok_key_id)
     ).all()
-    gone = byok.disconnected(db, {row.byok_key_id for row in renewed if row.byok_key_id})
-    return [Held(row.id, row.stop_requested_at is not None, row.byok_key_id in gone) for row in renewed]
+    gone = byok.disconnected(db, {key_id for _, _, key_id in renewed if key_id})
+    return [Held(turn_id, stop, key_id in gone) for turn_id, stop, key_id in renewed]
 
 
 @dataclass(frozen=True)
