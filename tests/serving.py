@@ -91,7 +91,7 @@ def served(
     process = subprocess.Popen([*command, "--log-level", "warning", "wsgi:app"], cwd=ROOT, env=env, stderr=log)
     server = Server(port, process)
     try:
-        wait_for(lambda: answers(port), 20, "the server to answer")
+        wait_for(lambda: answers(port), 60, "the server to answer")
         yield server
     finally:
         server.stop()
