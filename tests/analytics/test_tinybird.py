@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,6 +131,9 @@ def test_the_admin_token_is_never_sent_and_never_logged(
         (b"<html>", 502, "an answer we cannot read"),
         (b'{"rows": 1}', 502, "an answer we cannot read"),
         (b'{"data": "all of it"}', 502, "an answer we cannot read"),
+        (b'{"data": ' + b"[" * 100_000, 502, "an answer we cannot read"),
+        (Refused(500, "no gzip", **{"Content-Encoding": "gzip"}), 502, "cannot be reached"),
+        (Refused(500, "cut", **{"Content-Length": "20", "Connection": "close"}), 502, "cannot be reached"),
     ],
 )
 def test_what_goes_wrong_is_said_plainly(
@@ -138,6 +142,18 @@ def test_what_goes_wrong_is_said_plainly(
     error = refused(shop, bird, engine, answer)
     assert words in str(error)
     assert error.status == status
+
+
+def test_no_proxy_and_no_netrc_of_the_environment_comes_between(
+    shop: Place, bird: Tinybird, engine: ours.Tinybird, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login mallory password hunter2\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    far(shop, engine, "kpi_summary")
+    assert bird.seen[-1][1]["Authorization"].startswith("Bearer ")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    far(shop, engine, "kpi_summary")
 
 
 def test_silence_is_too_slow_and_nobody_there_is_unreachable(

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from webapp.analytics.answers import PipeRefused
 from webapp.analytics.catalogue import Pipe
@@ -40,6 +41,13 @@ def engine(settings: Settings) -> Tinybird | None:
     )
 
 
+def _session() -> requests.Session:
+    """It asks no environment: a .netrc would replace our token, HTTPS_PROXY read it."""
+    session = requests.Session()
+    session.trust_env = False
+    return session
+
+
 @dataclass(frozen=True)
 class Tinybird:
     """`host` as in https://api.tinybird.co, `workspace` is Tinybird's own id of the workspace the pipes are in."""
@@ -51,7 +59,7 @@ class Tinybird:
     timeout: float = TIMEOUT
     clock: Callable[[], float] = time.time
     name: str = "tinybird"
-    _session: requests.Session = field(default_factory=requests.Session, repr=False, compare=False)
+    _session: requests.Session = field(default_factory=_session, repr=False, compare=False)
 
     def rows(self, pipe: Pipe, values: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         """Raises PipeRefused."""
@@ -71,7 +79,7 @@ class Tinybird:
                 return self._read(pipe, answer.status_code, answer.headers, body)
         except requests.Timeout:
             raise too_slow(pipe, self.timeout) from None
-        except (requests.RequestException, OSError):
+        except (requests.RequestException, HTTPError, OSError):  # HTTPError: while reading past requests
             raise PipeRefused("Analytics cannot be reached right now.", "Try again in a minute.", status=502) from None
 
     def pass_for(self, pipe: str, tenant: str) -> str:
@@ -92,7 +100,7 @@ class Tinybird:
             raise self._refusal(pipe, status, headers, body)
         try:
             data = json.loads(body)["data"] if len(body) <= LONGEST else None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             data = None
         if not isinstance(data, list):
             raise PipeRefused("Analytics gave an answer we cannot read.", "Ask for less, or try again.", status=502)
@@ -123,7 +131,7 @@ class Tinybird:
         """Tinybird's own sentence, without anything of ours in it."""
         try:
             said = json.loads(body)["error"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return ""
         sentence = scrub(" ".join(str(said).split()), self.token)[:300].rstrip(".")
         return f"{sentence}." if sentence else ""
