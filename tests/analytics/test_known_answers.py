@@ -56,6 +56,14 @@ def test_a_series_has_every_day_and_no_ratio_where_nothing_was_spent(shop: Place
     assert [day for day, row in days.items() if row["is_maturing"]] == [ago(3), ago(2), ago(1)]
 
 
+def test_new_customers_and_what_they_cost_by_month(shop: Place) -> None:
+    (month,) = ask(
+        shop.database, shop.alice, "metric_timeseries", granularity="month", metrics="new_customers,cac",
+        date_from="2026-11-01",
+    ).rows  # fmt: skip
+    assert (month["new_customers"], month["cac"]) == (2, 505)
+
+
 def test_weeks_begin_on_monday(shop: Place) -> None:
     result = ask(shop.database, shop.alice, "metric_timeseries", granularity="week", metrics="spend,revenue")
     weeks = {row["bucket"]: (row["spend"], row["revenue"]) for row in result.rows}

@@ -170,3 +170,11 @@ def test_a_stranger_sees_their_own(neighbours: Place) -> None:
     rows = ask(neighbours.database, neighbours.charlie, "campaign_performance").rows
     assert [row["name"] for row in rows] == ["Charlie's secret campaign"]
     assert ask(neighbours.database, neighbours.charlie, "kpi_summary").rows[0]["orders"] == 4
+
+
+def test_without_a_shop_days_and_money_are_the_first_accounts(postgres: str, template_database: str) -> None:
+    with place(postgres, template_database) as empty:
+        account(empty.database, empty.alice, timezone="Asia/Tokyo", currency="JPY")
+        account(empty.database, empty.alice, timezone="Europe/Berlin", currency="EUR")
+        result = ask(empty.database, empty.alice, "kpi_summary")
+    assert (result.timezone, result.currency or result.rows[0]["currency"]) == ("Asia/Tokyo", "JPY")

@@ -32,8 +32,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "sensitivity": (2, 10),
     "min_spend": (0, 1e12),
 }
-SERIES = ("spend", "revenue", "orders", "platform_revenue", "platform_orders", "sessions", "impressions", "clicks",
-          "roas", "mer", "cpa", "aov", "ctr", "cpm", "cvr")  # fmt: skip
+SERIES = ("spend", "revenue", "orders", "new_customers", "platform_revenue", "platform_orders", "sessions",
+          "impressions", "clicks", "roas", "mer", "cpa", "cac", "aov", "ctr", "cpm", "cvr")  # fmt: skip
 
 ParameterType = Literal["date", "string", "integer", "number", "list"]
 TYPES: dict[str, ParameterType] = {"Date": "date", "String": "string", "Int32": "integer", "Float64": "number"}

@@ -1,6 +1,6 @@
 """What a workspace's numbers are counted in, and how far its data goes: read before each question, two statements.
 
-No row in `stores`: UTC, and the currency of the first ad account. Only connected accounts count.
+No row in `stores`: the currency and the days of the first ad account, else UTC. Only connected accounts count.
 """
 
 from __future__ import annotations
@@ -79,10 +79,11 @@ def read(scope: Scope, db: Session, now: datetime | None = None) -> Standing:
         .order_by(AdAccount.created_at, AdAccount.id)
     ).all()
     store, first_order, last_order, first_visit, last_visit = _shop(scope, db)
-    timezone = store.timezone if store else "UTC"
+    first = store or next(iter(accounts), None)
+    timezone = first.timezone if first else "UTC"
     versions = [f"{each.id}:{each.version}" for each in accounts]
     return Standing(
-        currency=store.currency if store else accounts[0].currency if accounts else "",
+        currency=first.currency if first else "",
         timezone=timezone,
         basis=store.revenue_basis if store else "net",
         today=today_in(timezone, now),

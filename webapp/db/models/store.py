@@ -23,7 +23,7 @@ from webapp.db.models.spine import Base, id_column, now_column
 
 
 class Store(Base):
-    """The shop of a workspace: what its numbers are counted in. No row: UTC, and the first ad account's currency."""
+    """The shop of a workspace: what its numbers are counted in. No row: the first ad account's, else UTC."""
 
     __tablename__ = "stores"
     workspace_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("workspaces.id"), primary_key=True)

@@ -22,6 +22,8 @@ PICKS = {
     "roas": "Platform ROAS",
     "orders": "Orders",
     "aov": "AOV",
+    "new_customers": "New customers",
+    "cac": "CAC",
     "sessions": "Sessions",
     "cvr": "Conversion rate",
     "cpa": "CPA",
