@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -374,6 +375,14 @@ def test_real_errors_inside_streams_too(name: str) -> None:
 )
 def test_ids_of_the_customer_and_pieces_of_keys_are_hidden(said: str, shown: str) -> None:
     assert fail(429, {}, json.dumps(openai(said)).encode()).fault.message == shown
+
+
+@pytest.mark.parametrize("words", ["a", "a*", "**", "org-", "sk-*** ", "org_A"])
+def test_no_error_of_a_provider_takes_long_to_read(words: str) -> None:
+    """While one is read, no other answer goes on in this process."""
+    began = time.monotonic()
+    fail(429, {}, json.dumps(openai(words * (60_000 // len(words)))).encode())
+    assert time.monotonic() - began < 1
 
 
 def test_the_words_of_whoever_is_behind_are_shown() -> None:

@@ -44,7 +44,8 @@ _REQUEST_IDS = ("request-id", "x-request-id", "x-generation-id", "x-ds-trace-id"
 _PRIVATE = re.compile(  # ids of the customer's organisation, project or account; pieces of a key between stars
     r"\b(?:org|proj|user|team|acct)[-_](?=\w*[0-9A-Z])\w{6,}"
     r"|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"
-    r"|[^\s\"'`(]*\*{3,}[^\s\"'`,;.)]*"
+    # From the beginning of a word, and without a way back: errors of 64 kB without a space must not take minutes.
+    r"|(?<![^\s\"'`(])(?:[^\s\"'`(*]|\*(?!\*\*))*+\*{3,}[^\s\"'`,;.)]*"
 )
 _DURATION = re.compile(r"(?:(\d{1,4})h)?(?:(\d{1,5})m(?!s))?(?:(\d{1,7}(?:\.\d{1,12})?)(ms|s))?")
 _RETRY_IN = re.compile(r"(?:try again|retry) (?:in|after) (\d[\d.hms]*[hms])\b", re.IGNORECASE)
