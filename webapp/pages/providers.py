@@ -1,4 +1,4 @@
-"""Settings › AI providers: a card for each provider, through all its states; and the audit page. Sealing: vault.
+"""Settings › AI providers: a card for each provider, through all its states. Sealing: vault.
 
 A key is read once, from the form that posts it, tested by a real call, and kept only if that call succeeds. No page,
 in no state, is given a key to show: templates/providers/_card.html draws a Card, and a Card holds none.
@@ -16,7 +16,6 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.local import LocalProxy
 
-from webapp import audit
 from webapp.accounts import RIGHTS, Right, Scope, members, throttle
 from webapp.errors import Link, not_found
 from webapp.llm.addresses import AddressRefused
@@ -39,8 +38,6 @@ BEARER = re.compile(r"^bearer\s+", re.IGNORECASE)
 TESTS, PER = 20, 600  # keys tested for one workspace in ten minutes
 BEGINNING = re.compile(r"(\S+)…")  # of a key, in the hint that shows it
 LONGEST_SHOWN = 400  # characters of an address that was refused
-AUDIT_PAGE = 50
-LAST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -147,19 +144,6 @@ def disconnect(scope: Scope, slug: str) -> ResponseReturnValue:
         still = f" The key stays valid at {provider.name} until you revoke it there." if provider.keys_url else ""
         web.notice(f"{provider.name} is disconnected.{still}")
     return _changed(scope, provider)
-
-
-@bp.get("/settings/audit")
-@web.within(Right.READ)
-def log(scope: Scope) -> ResponseReturnValue:
-    before = request.args.get("before", type=int)
-    with web.database().begin() as db:
-        found = audit.entries(scope, db, before=min(before, LAST_ID) if before else None, limit=AUDIT_PAGE + 1)
-    shown = found[:AUDIT_PAGE]
-    older = shown[-1].id if len(found) > AUDIT_PAGE else None
-    return render_template(
-        "providers/audit.html", entries=[(e, deed(e)) for e in shown], older=older, newest=not before
-    )
 
 
 # --- a key is tried ---------------------------------------------------------------------------------------------
@@ -408,41 +392,3 @@ def _banner_line(row: CardRow) -> dict[str, str]:
     provider = web.parts().providers.get(row.provider)
     name = provider.name if provider else row.provider
     return {"provider": name, "fault": explain(row.fault, name).hint if row.fault else ""}
-
-
-# --- the audit page ---------------------------------------------------------------------------------------------
-
-DEEDS: dict[str, str] = {
-    "key.connected": "connected a key for {provider}",
-    "key.replaced": "replaced the key for {provider}",
-    "key.revoked": "disconnected {provider}",
-    "own_key.connected": "connected an own key for {provider}",
-    "own_key.replaced": "replaced their own key for {provider}",
-    "own_key.revoked": "disconnected a member's own key for {provider}",
-    "budget.set": "set a budget",
-    "budget.removed": "removed a budget",
-    "policy.changed": "changed how answers are cached and paid",
-    "ads.connected": "connected the {platform} account {subject}",
-    "ads.replaced": "replaced the sign-in of the {platform} account {subject}",
-    "ads.disconnected": "disconnected the {platform} account {subject}",
-    "ads.target_set": "set the target CPA of {subject}",
-    "ads.rails_set": "set what Maxxer may change ({subject})",
-    "member.invited": "invited somebody as {role}",
-    "member.invitation_revoked": "withdrew an invitation as {role}",
-    "member.joined": "joined as {role}",
-    "member.role_changed": "changed {subject} from {was} to {role}",
-    "member.removed": "removed {subject}",
-    "workspace.created": "created the workspace {subject}",
-    "workspace.renamed": "renamed the workspace from {was} to {subject}",
-    "workspace.deleted": "deleted the workspace",
-}
-
-
-def deed(entry: audit.Entry) -> str:
-    """What was done, as the end of a sentence that begins with a name."""
-    provider = web.parts().providers.get(entry.subject)
-    known = {**entry.details, "subject": entry.subject, "provider": provider.name if provider else entry.subject}
-    if entry.action == "member.removed" and entry.details.get("left"):
-        return "left the workspace"
-    sentence = DEEDS.get(entry.action)
-    return sentence.format_map(known) if sentence else f"{entry.action} {entry.subject}".strip()
