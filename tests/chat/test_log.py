@@ -100,6 +100,26 @@ def test_a_mirror_learns_of_the_end(database: Database, here: TurnLog, elsewhere
     assert live.ended
 
 
+def test_events_of_a_newer_release_keep_no_other_mirror_waiting(
+    database: Database, here: TurnLog, elsewhere: TurnLog, ref: TurnRef, alice: Somebody
+) -> None:
+    with database.begin() as db:
+        asking = Asking(uuid.uuid4(), "And?", "anthropic", "m", "M", alice.key.id, "Acme")
+        other, _ = transcript.open_turn(alice.scope, db, None, asking, "w1")
+    begin(database, ref)
+    begin(database, other)
+    live = here.open(other)
+    with elsewhere.watch(ref.id) as strange, elsewhere.watch(other.id) as plain:
+        speak(here, live, "once")
+        here.store()
+        row = 'insert into turn_events (turn_id, seq, body) values (%s, 1, \'{"kind": "of a later day"}\')'
+        with database.begin() as db:
+            db.connection().exec_driver_sql(row, (ref.id,))
+        elsewhere.follow([strange, plain])
+        assert strange.ended
+        assert (text_of(plain), plain.ended) == ("once", False)
+
+
 def test_a_turn_that_was_taken_over_stores_nothing_more(database: Database, here: TurnLog, ref: TurnRef) -> None:
     begin(database, ref)
     live = here.open(ref)

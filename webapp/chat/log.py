@@ -255,13 +255,24 @@ class TurnLog:
             self._news.wait(POLL)
             self._news.clear()
             mirrors = [m for m in self._mirrors.values() if not m.ended]
-            if not mirrors:
-                continue
-            try:
-                self._read_on(mirrors)
-            except UNAVAILABLE:
-                logger.warning("mirrors wait: the database does not answer")
-            gevent.sleep(TICK)
+            if mirrors:
+                self.follow(mirrors)
+                gevent.sleep(TICK)
+
+    def follow(self, mirrors: Sequence[LiveTurn]) -> None:
+        """Read on. What one of them cannot read, as events of a newer release in the middle of a deploy, keeps no other
+        waiting: it is closed, and its readers turn to the page."""
+        try:
+            self._read_on(mirrors)
+        except UNAVAILABLE:
+            logger.warning("mirrors wait: the database does not answer")
+        except transcript.UNREADABLE:
+            if len(mirrors) == 1:
+                logger.exception("events of turn %s cannot be read", mirrors[0].id)
+                mirrors[0].close()
+                return
+            for mirror in mirrors:
+                self.follow([mirror])
 
     def _wake(self) -> None:
         for turn_id in tuple(self._dirty):
