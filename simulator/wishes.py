@@ -120,7 +120,10 @@ _PIPES: tuple[tuple[str, str, Json], ...] = (
     (r"\bnew (vs|versus|against|and|or) returning\b", "segment_breakdown", {"dimension": "new_vs_returning"}),
     (r"\bchannels?\b|\bsegments?\b", "segment_breakdown", {"dimension": "channel"}),
     (
-        r"\btrend\b|\bdevelop\w*\b|\bover time\b|\bby day\b|\bdaily\b|\beach day\b|\btime.?series\b",
+        (
+            r"\btrend\b|\bdevelop\w*\b|\bover time\b|\bby day\b|\bdaily\b|\beach day\b|\btime.?series\b"
+            r"|\bas an? (chart|graph)\b"
+        ),
         "metric_timeseries",
         {},
     ),

@@ -11,6 +11,7 @@ from tests.tools.conftest import Chat, Made, chat
 from webapp.ads.demo import CAMPAIGN, INJECTION, STORY
 from webapp.ads.foreign import fence
 from webapp.db import Database
+from webapp.pages import charts
 from webapp.tools import ToolError
 
 TOOLS = ("list_campaigns", "get_campaign_insights", "get_account_insights", "query_metrics")
@@ -136,6 +137,12 @@ def test_a_result_leads_to_the_page_that_shows_the_same(alice):
     path, _, query = found["link"].partition("?")
     assert path == "/campaigns"
     assert {"period=custom", f"since={found['since']}", "platform=google", "q=Brand"} <= set(query.split("&"))
+
+
+def test_a_series_of_two_currencies_is_drawn_as_a_chart_of_each(alice):
+    found = alice.call("get_account_insights", granularity="day", period="last_7d")
+    drawn = charts.from_result(found, "result")
+    assert [chart.title for chart in drawn] == ["Spend, Revenue (USD)", "Spend, Revenue (JPY)"]
 
 
 def test_a_long_series_is_told_by_week_and_says_so(alice):

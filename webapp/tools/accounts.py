@@ -127,7 +127,7 @@ def _by_time(sums: Sequence[CurrencyTotal], asked: str) -> dict[str, Any]:
     return {
         "columns": (*series.COLUMNS[granularity], Column("currency", "Currency")),
         "rows": rows,
-        "chart": series.LINE if len(sums) == 1 else None,
+        "chart": series.LINE,  # the page draws one for each currency
         "caveats": (*series.coarser(asked, granularity), *telling.totals_said(sums)),
     }
 
