@@ -174,5 +174,6 @@ def totals_said(totals: Sequence[CurrencyTotal]) -> tuple[str, ...]:
 
 def _total_said(currency: str, of: Mapping[str, Any]) -> str:
     roas = "not defined" if of["roas"] is None else f"{of['roas']:.2f}"
-    earned = f"revenue {of['revenue']:,.2f}, ROAS {roas}, {of['orders']:,g} orders"
+    orders = f"{of['orders']:,.1f}".removesuffix(".0")  # platforms share an order out between ads
+    earned = f"revenue {of['revenue']:,.2f}, ROAS {roas}, {orders} orders"
     return f"Total in {currency}: spend {of['spend']:,.2f}, {earned}."
