@@ -14,10 +14,11 @@ from flask.testing import FlaskClient
 from werkzeug.exceptions import HTTPException
 
 from tests.people import Browser
+from webapp.accounts.scope import RIGHTS, Right
 from webapp.ads import meta
 from webapp.llm.providers import GROQ, Provider, catalogue
 from webapp.llm.quirks import ChatQuirks
-from webapp.pages import ad_facts, facts, guides
+from webapp.pages import ad_facts, budgets, facts, guides, product_facts
 from webapp.pages.guides import FOLDER, Guide
 from webapp.secret import Secret
 from webapp.vault import byok
@@ -25,6 +26,7 @@ from webapp.vault import byok
 ROOT = Path(__file__).resolve().parents[2]
 PROVIDERS = catalogue({})
 WRITTEN = sorted((FOLDER / "providers").glob("*.md"))
+DAILY = [FOLDER / f"{name}.md" for name in ("approvals", "dashboard", "money")]
 OF_ADS = [FOLDER / "ads" / f"{platform}.md" for platform in ("google", "meta")]
 
 SECTIONS = (
@@ -73,6 +75,8 @@ def known(provider: Provider | None = None) -> dict[str, str]:
 
 
 def known_to(path: Path) -> dict[str, str]:
+    if path in DAILY:
+        return known() | product_facts.of(path.stem, PROVIDERS.values(), 2.0)
     return known() | ad_facts.of(path.stem) if path.parent.name == "ads" else known(of(path))
 
 
@@ -154,6 +158,12 @@ def test_a_guide_names_only_hosts_of_its_record(path: Path) -> None:
     assert hosts(guide(path).body) <= hosts(record)
 
 
+@pytest.mark.parametrize("path", DAILY, ids=lambda path: path.stem)
+def test_a_guide_of_daily_work_writes_no_number_down(path: Path) -> None:
+    """Limits are the code's. A name that has a number in it is none."""
+    assert re.findall(r"\d+", path.read_text().replace("SHA-256", "")) == []
+
+
 def test_hosts_are_found_where_they_are_named() -> None:
     assert hosts("Open https://console.example.com/keys, or Platform.Example.ai.") == {
         "console.example.com",
@@ -217,8 +227,10 @@ def test_every_provider_that_takes_a_cache_key_is_named_in_the_guide() -> None:
 
 # --- pages ------------------------------------------------------------------------------------------------------
 
+WORK = [f"/docs/{path.stem}" for path in DAILY]
 SETUP = [f"/docs/providers/{slug}" for slug in PROVIDERS]
-PAGES = ("/docs", "/docs/byok", *SETUP, *(f"/docs/ads/{slug}" for slug in ("meta", "google", "import", "collector")))
+ADS = [f"/docs/ads/{slug}" for slug in ("meta", "google", "import", "collector")]
+PAGES = ("/docs", "/docs/byok", *WORK, *SETUP, *ADS)
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -327,6 +339,68 @@ def test_the_numbers_in_the_guides_of_ad_platforms_are_those_of_the_code() -> No
     assert "`omni_purchase`, then `purchase`, then `offsite_conversion.fb_pixel_purchase`" in texts["meta"]
     assert "`https://googleads.googleapis.com` (version `v26`)" in texts["google"]
     assert f"windows of {meta.WINDOW} days" in texts["meta"]
+
+
+def filled_in(name: str) -> str:
+    path = FOLDER / f"{name}.md"
+    return guides.fill_in(path.read_text(), known_to(path))
+
+
+def test_what_maxxer_may_do_is_read_from_its_tools_and_guard_rails(alice: Browser) -> None:
+    text = filled_in("approvals")
+    assert "Maxxer has 6 tools, and 2 of them propose" in text
+    assert "| `update_campaign` | proposes | Propose changes to one campaign. |" in text
+    assert "| `list_campaigns` | reads |" in text
+    assert "A card waits 10 minutes" in text
+    assert "For 7 days **Undo**" in text
+    assert "| Largest change at once | 20 % of a daily budget, up or down |" in text
+    form = alice.get("/settings/ad-accounts/rails").text
+    labels = re.findall(r"^\| ([^|]+) \|", product_facts.of("approvals", (), 0)["rails"], flags=re.MULTILINE)[2:]
+    assert labels
+    assert [label for label in labels if label not in form] == []
+
+
+def test_the_roles_that_the_guides_name_are_those_that_may() -> None:
+    for right in (Right.APPROVE_CHANGES, Right.MANAGE_ADS, Right.MANAGE_WORKSPACE, Right.MANAGE_MEMBERS):
+        assert {role for role, rights in RIGHTS.items() if right in rights} == {"owner", "admin"}
+    assert Right.CHAT not in RIGHTS["viewer"]
+
+
+def test_the_figures_of_the_dashboard_are_explained_as_its_columns_are() -> None:
+    text = filled_in("dashboard")
+    assert "| MER | Revenue ÷ spend (the shop's, all channels)." in text
+    assert "| Platform ROAS | Platform revenue ÷ spend. | ad accounts, as they claim it |" in text
+    assert "30 days are compared with those that began 35 days before" in text
+    assert "goes back 364 days" in text
+    assert "- **Funnel**:" in text
+
+
+def test_what_is_said_of_money_is_what_the_code_does() -> None:
+    text = filled_in("money")
+    assert "- The last call was to another model, and each has a cache of its own." in text
+    assert "From 80 % on" in text
+    assert "lets one answer cost 2.00 USD" in text
+    assert "sets no limit for one answer" in product_facts.of("money", PROVIDERS.values(), 0)["answer.most"]
+    assert [kind for kind in budgets.FOR.values() if f"| {kind} |" not in text] == []
+
+
+PLACES = {
+    "/changes": "approvals",
+    "/settings/ad-accounts/rails": "approvals",
+    "/dashboard/analytics": "dashboard",
+    "/settings/budgets": "money",
+}
+
+
+@pytest.mark.parametrize(("page", "name"), PLACES.items())
+def test_alice_finds_the_guide_where_she_would_look(alice: Browser, page: str, name: str) -> None:
+    assert f'href="/docs/{name}">Guide' in alice.get(page).text
+
+
+def test_the_guides_of_daily_work_lead_to_each_other() -> None:
+    for path in WORK:
+        text = guide(FOLDER / f"{path.removeprefix('/docs/')}.md").body
+        assert {other for other in WORK if f'href="{other}"' in text} == set(WORK) - {path}
 
 
 def test_a_card_shows_as_much_of_a_key_as_the_guide_says(alice: Browser) -> None:

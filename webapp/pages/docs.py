@@ -10,12 +10,17 @@ from flask.typing import ResponseReturnValue
 from webapp.ads.faults import NAMES
 from webapp.errors import not_found
 from webapp.llm.providers import Provider
-from webapp.pages import ad_facts, facts, guides, web
+from webapp.pages import ad_facts, facts, guides, product_facts, web
 from webapp.pages.guides import Guide
 
 bp = Blueprint("docs", __name__)
 
 BYOK = "byok"
+DAILY = {  # what a team asks first, and where it sees it
+    "approvals": ("What Maxxer may do", "shield"),
+    "dashboard": ("Reading the dashboard", "bar-chart"),
+    "money": ("What answers cost", "coins"),
+}
 OF_PROVIDERS = "providers/"  # beginning of the names of the setup guides
 OF_ADS = "ads/"
 AD_LOGOS = {"meta": "meta", "google": "google_ads"}  # the ad platforms that have a guide
@@ -24,7 +29,7 @@ OF_DATA = {"import": ("Import files", "file-text"), "collector": ("The collector
 
 @dataclass(frozen=True)
 class Place:
-    """A guide in their order: byok first, then the providers as the catalogue has them, then the ad platforms.
+    """A guide in their order: byok, daily work, the providers as the catalogue has them, the ad platforms.
     `connect` is where the thing is connected."""
 
     name: str
@@ -40,15 +45,34 @@ class Place:
 @web.public
 def index() -> ResponseReturnValue:
     first, *others = places()
+    daily = [place for place in others if place.name in DAILY]
     setup = [place for place in others if place.provider]
-    ads = [place for place in others if not place.provider]
-    return render_template("docs/index.html", first=first, guide=_read(first), setup=setup, ads=ads)
+    ads = [place for place in others if place.name.startswith(OF_ADS)]
+    return render_template("docs/index.html", first=first, guide=_read(first), daily=daily, setup=setup, ads=ads)
 
 
 @bp.get("/docs/byok")
 @web.public
 def byok() -> ResponseReturnValue:
     return _page(BYOK)
+
+
+@bp.get("/docs/approvals")
+@web.public
+def approvals() -> ResponseReturnValue:
+    return _page("approvals")
+
+
+@bp.get("/docs/dashboard")
+@web.public
+def dashboard() -> ResponseReturnValue:
+    return _page("dashboard")
+
+
+@bp.get("/docs/money")
+@web.public
+def money() -> ResponseReturnValue:
+    return _page("money")
 
 
 @bp.get("/docs/providers/<slug>")
@@ -78,7 +102,15 @@ def places() -> list[Place]:
     """Every guide of this installation."""
     setup = [_of_provider(each) for each in web.parts().providers.values() if not each.demo]
     ads = [_of_platform(platform) for platform in AD_LOGOS]
-    return [Place(BYOK, "Bring your own key", url_for("docs.byok")), *setup, *ads, *map(_of_data, OF_DATA)]
+    return [_of_us(BYOK, "Bring your own key", "key"), *_daily(), *setup, *ads, *map(_of_data, OF_DATA)]
+
+
+def _daily() -> list[Place]:
+    return [_of_us(name, title, icon) for name, (title, icon) in DAILY.items()]
+
+
+def _of_us(name: str, title: str, icon: str) -> Place:
+    return Place(name, title, url_for(f"docs.{name}"), icon=icon)
 
 
 def _of_provider(provider: Provider) -> Place:
@@ -103,11 +135,14 @@ def setup_url(provider: Provider) -> str:
 
 
 def _read(place: Place) -> Guide:
-    known = facts.of_all(web.parts().providers.values(), web.parts().settings.product_name)
+    parts = web.parts()
+    known = facts.of_all(parts.providers.values(), parts.settings.product_name)
     if place.provider:
         known |= facts.of(place.provider)
     if place.name.startswith(OF_ADS):
         known |= ad_facts.of(place.name.removeprefix(OF_ADS))
+    if place.name in DAILY:
+        known |= product_facts.of(place.name, parts.providers.values(), parts.settings.turn_max_usd)
     return guides.read(place.name, known, _link_to)
 
 

@@ -77,7 +77,7 @@ def of(provider: Provider) -> dict[str, str]:
         "test": "\n".join(f"{n}. {step}" for n, step in enumerate(_test_steps(here), 1)),
         "caching": _caching(here),
         "wrong_keys": "\n".join(f"- `{wrong.prefix}…`: {wrong.says}" for wrong in provider.wrong_keys),
-        "errors": _table(("You read", "What to do"), _errors(provider)),
+        "errors": table(("You read", "What to do"), _errors(provider)),
     }
     return {f"provider.{name}": value for name, value in {**fields, **drawn}.items() if value}
 
@@ -163,7 +163,7 @@ def _sent_table(providers: Iterable[Provider]) -> str:
         marks = "`cache_control`" if found.marks else "none"
         some = f" ({_listed(provider.chat.marks_cache)} models)" if found.marks and provider.chat.marks_cache else ""
         rows.append((provider.name, marks + some, _code(found.cache_key), _code(found.person)))
-    return _table(("Provider", "Cache marks", "Workspace, as a hash", "Person, as a hash"), rows)
+    return table(("Provider", "Cache marks", "Workspace, as a hash", "Person, as a hash"), rows)
 
 
 # --- the test call ------------------------------------------------------------------------------------------------
@@ -223,7 +223,7 @@ def _quoted(words: Words) -> str:
 # --- Markdown -----------------------------------------------------------------------------------------------------
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 

@@ -153,7 +153,12 @@ def about(sight: Sight, *results: PipeResult, keys: Sequence[str] = ()) -> About
 
 def means(of: PipeResult, key: str) -> str:
     """What a column means, in words for a person: "Platform revenue ÷ spend."; empty where it says so itself."""
-    text = WORD.sub(lambda word: _label(word[0]), of.definitions.get(key, "")).replace(" / ", " ÷ ").rstrip(".")
+    return worded(of.definitions.get(key, ""))
+
+
+def worded(definition: str) -> str:
+    """A definition with the columns it names as people call them."""
+    text = WORD.sub(lambda word: _label(word[0]), definition).replace(" / ", " ÷ ").rstrip(".")
     return f"{text[0].upper()}{text[1:]}." if text else ""
 
 
