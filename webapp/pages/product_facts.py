@@ -86,7 +86,7 @@ def _rails(rails: Rails) -> Iterator[tuple[str, str]]:
     yield "Most for all campaigns", _micros(rails.workspace_cap_micros, "no cap")
     yield "Type to confirm above", _micros(rails.step_up_micros, "no amount")
     yield "Most campaigns in one plan", f"{rails.max_campaigns}, where several are paused"
-    yield "Most of the spend", f"{rails.max_spend_share_pct} % of the last 7 days', where several are paused"
+    yield "Most of the spend", f"{rails.max_spend_share_pct} % of that of the last 7 days, where several are paused"
 
 
 def _micros(amount: int | None, without: str) -> str:
@@ -131,7 +131,7 @@ def _of_money(providers: Sequence[Provider], turn_max_usd: float) -> dict[str, s
     usual = min(each.cache_kept for each in providers)
     longer = [f"{each.name} {each.cache_kept // 60}" for each in providers if each.cache_kept > usual]
     return {
-        "cache.minutes": str(usual // 60) + (f" (at {', '.join(longer)})" if longer else ""),
+        "cache.minutes": f"{usual // 60} minutes" + (f" (at {', '.join(longer)})" if longer else ""),
         "cache.hour": _and([each.name for each in providers if each.cache_hour]),
         "cache.misses": "\n".join(f"- {words[0].upper()}{words[1:]}" for words in receipts.MISSES.values()),
         "budget.near": str(round(100 * budgets.NEAR)),
