@@ -114,7 +114,12 @@ def nearly(standing: Standing) -> str:
 
 def named(standing: Standing) -> str:
     limit = standing.limit
-    return f"{WHOSE[limit.applies_to]} is {amount(limit.amount, limit.unit)} {PERIODS[limit.period]}"
+    return f"{WHOSE[limit.applies_to]} is {size(limit.amount, limit.unit, limit.period)}"
+
+
+def size(of: int, unit: Unit, period: Period) -> str:
+    """Of a limit: 4.20 USD a day, 12,000 tokens an answer."""
+    return f"{amount(of, unit)} {PERIODS[period]}"
 
 
 def amount(size: int, unit: Unit) -> str:

@@ -80,4 +80,4 @@ def _known(entry: audit.Entry) -> dict[str, Any]:
 def _limit(entry: audit.Entry) -> str:
     of = entry.details
     whose = WHOSE[of["applies_to"]].format(name=entry.subject)
-    return f"{limits.amount(of['amount'], of['unit'])} {limits.PERIODS[of['period']]} {whose}".rstrip()
+    return f"{limits.size(of['amount'], of['unit'], of['period'])} {whose}".rstrip()

@@ -179,7 +179,7 @@ def _shown(scope: Scope, standing: Standing) -> Shown:
     limit = standing.limit
     spent = min(100, round(100 * standing.part))
     held = min(100 - spent, round(100 * standing.held / limit.amount))
-    size = f"{limits.amount(limit.amount, limit.unit)} {limits.PERIODS[limit.period]}"
+    size = limits.size(limit.amount, limit.unit, limit.period)
     typed = as_typed(limit.amount, "USD") if limit.unit == "usd" else f"{limit.amount:,}"
     return Shown(standing, _name(scope, limit), size, spent, held, _said(standing), typed)
 

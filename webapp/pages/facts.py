@@ -5,7 +5,7 @@ requests that its dialect really makes. Prose is in the guides; nothing about on
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -148,7 +148,7 @@ def _caching(provider: Provider) -> str:
         of_some = (
             f" for models that begin with {_listed(provider.chat.marks_cache)}" if provider.chat.marks_cache else ""
         )
-        said.append(f"We set `cache_control`{of_some} on {_and(found.marks)}.")
+        said.append(f"We set `cache_control`{of_some} on {enumerated(found.marks)}.")
     if found.cache_key:
         said.append(
             f"We send `{found.cache_key}` with an opaque id of the workspace, so that its calls meet one cache."
@@ -236,5 +236,6 @@ def _listed(words: Iterable[str]) -> str:
     return ", ".join(f"`{word}`" for word in words)
 
 
-def _and(words: tuple[str, ...]) -> str:
-    return ", ".join(words[:-1]) + (" and " if words[1:] else "") + words[-1]
+def enumerated(words: Sequence[str], last: str = "and") -> str:
+    """One, two and three. There must be one."""
+    return ", ".join(words[:-1]) + (f" {last} " if words[1:] else "") + words[-1]

@@ -18,7 +18,7 @@ from webapp.llm.providers import Provider
 from webapp.pages import cards, citations, receipts
 from webapp.pages.board import asked, sight, story, tiles
 from webapp.pages.board.panels import PANELS
-from webapp.pages.facts import table
+from webapp.pages.facts import enumerated, table
 from webapp.tools.analytics import ANALYTICS
 from webapp.tools.maxxer import MAXXER
 from webapp.usage import budgets
@@ -57,7 +57,7 @@ def _of_approvals() -> dict[str, str]:
         "tools.proposing": str(sum(tool.destructive for tool in MAXXER.tools)),
         "plan.minutes": str(storing.LIFETIME // timedelta(minutes=1)),
         "plan.waiting": str(storing.WAITING),
-        "plan.bound": _and(list(dict.fromkeys(seen.BOUND.values()))),
+        "plan.bound": enumerated(list(dict.fromkeys(seen.BOUND.values()))),
         "plan.outcomes": table(("Result", "Means"), ((cards.OUTCOMES[key][0], said) for key, said in OUTCOMES.items())),
         "pause.confidence": str(round(100 * evidence.Rule(threshold=1).confidence)),
         "typed.items": str(checks.MANY),
@@ -105,11 +105,11 @@ def _of_dashboard() -> dict[str, str]:
         "figures": table(("Figure", "Is", "Made from"), map(_figure, tiles.KEYS)),
         "figures.gap": sight.worded(meaning("gap").definition),
         "figures.expected": meaning("expected").definition,
-        "figures.watched": _and([meaning(each).label for each in story.WATCHED]),
+        "figures.watched": enumerated([meaning(each).label for each in story.WATCHED]),
         "compare.days": str(days.days),
         "compare.back": str(back["prev"]),
         "compare.year": str(back["year"]),
-        "attribution.days": _and(list(asked.LOOKBACKS), "or"),
+        "attribution.days": enumerated(list(asked.LOOKBACKS), "or"),
         "board.minutes": str(CACHE_SECONDS // 60),
         "board.tools": str(len(ANALYTICS.tools)),
         "cited.digits": str(citations.FEWEST_DIGITS),
@@ -119,7 +119,7 @@ def _of_dashboard() -> dict[str, str]:
 def _figure(key: str) -> tuple[str, str, str]:
     means = meaning(key)
     either = " or ".join(caveats.BASIS.values())
-    made_from = _and([FROM[source] for source in sorted(means.made_from)])
+    made_from = enumerated([FROM[source] for source in sorted(means.made_from)])
     said = sight.worded(means.definition.replace("{basis}", either))
     return tiles.LABELS.get(key, means.label), said, made_from + (", as they claim it" if means.claimed else "")
 
@@ -132,7 +132,7 @@ def _of_money(providers: Sequence[Provider], turn_max_usd: float) -> dict[str, s
     longer = [f"{each.name} {each.cache_kept // 60}" for each in providers if each.cache_kept > usual]
     return {
         "cache.minutes": f"{usual // 60} minutes" + (f" (at {', '.join(longer)})" if longer else ""),
-        "cache.hour": _and([each.name for each in providers if each.cache_hour]),
+        "cache.hour": enumerated([each.name for each in providers if each.cache_hour]),
         "cache.misses": "\n".join(f"- {words[0].upper()}{words[1:]}" for words in receipts.MISSES.values()),
         "budget.near": str(round(100 * budgets.NEAR)),
         "budget.margin": f"{budgets.MARGIN:g}",
@@ -147,7 +147,3 @@ def _answers_most(usd: float) -> str:
         f"This installation lets one answer cost {usd:.2f} USD, or use {UNPRICED_TOKENS:,} tokens where nobody knows "
         "the price. An answer that has used that makes no further call."
     )
-
-
-def _and(words: Sequence[str], word: str = "and") -> str:
-    return ", ".join(words[:-1]) + (f" {word} " if words[1:] else "") + words[-1]

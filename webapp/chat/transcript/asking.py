@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text, update
 from webapp.accounts import Scope
 from webapp.chat.events import TurnState
 from webapp.chat.transcript import messages
-from webapp.chat.transcript.keeping import LIVE, session
+from webapp.chat.transcript.keeping import LIVE, RUNS, session
 from webapp.chat.transcript.live import LEASE, TurnRef
 from webapp.db import Session
 from webapp.db.models import ChatSession, ChatTurn
@@ -135,7 +135,7 @@ def _new_turn(scope: Scope, db: Session, session_id: uuid.UUID, asking: Asking, 
 def _refuse_too_many(scope: Scope, db: Session) -> None:
     """Raises a UserError while the person has MOST_AT_ONCE answers running, in whatever workspace."""
     _lock(db, scope.user_id)
-    running = (ChatTurn.user_id == scope.user_id, ChatTurn.state.in_((TurnState.QUEUED, TurnState.RUNNING)))
+    running = (ChatTurn.user_id == scope.user_id, ChatTurn.state.in_(RUNS))
     if db.scalar(select(func.count()).select_from(ChatTurn).where(*running)) >= MOST_AT_ONCE:  # type: ignore[operator]
         hint = f"You have {MOST_AT_ONCE} answers running in other chats. Wait for one, or stop one."
         raise UserError("Nothing was sent", hint, status=409)

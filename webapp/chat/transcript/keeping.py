@@ -16,7 +16,8 @@ from webapp.errors import UserError, not_found
 from webapp.usage import ledger
 from webapp.usage.receipts import Spent
 
-LIVE = (TurnState.QUEUED, TurnState.RUNNING, TurnState.WAITING)
+LIVE = tuple(state for state in TurnState if state.live)
+RUNS = tuple(state for state in LIVE if state is not TurnState.WAITING)  # or is about to: some process has it
 NOTHING = Spent()
 
 

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from webapp.accounts import Scope
+from webapp.accounts import RIGHTS, Right, Scope
 from webapp.ads import changes
 from webapp.chat import picker
 from webapp.chat.events import TurnEvent, TurnState
 from webapp.chat.fold import TurnFold, fold
 from webapp.chat.transcript import messages
-from webapp.chat.transcript.keeping import LIVE, session
+from webapp.chat.transcript.keeping import LIVE, RUNS, session
 from webapp.chat.transcript.reading import events_of, turn
 from webapp.db import UNSTORABLE, Session
 from webapp.db.models import ChangePlan, ChatSession, ChatTurn, TurnEventRow, Workspace, WorkspaceMember
@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 LEASE = 10  # seconds a turn stays its owner's without being renewed
 UNREADABLE = (*UNSTORABLE, KeyError, ValueError, TypeError, IndexError)  # a log that cannot be folded, or its messages
 KEEP_LOG = 3600  # seconds after its end that a turn's events are kept
+CHATTING = tuple(role for role, rights in RIGHTS.items() if Right.CHAT in rights)
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def author_may_chat() -> ColumnElement[bool]:
         .where(
             WorkspaceMember.workspace_id == ChatTurn.workspace_id,
             WorkspaceMember.user_id == ChatTurn.user_id,
-            WorkspaceMember.role != "viewer",
+            WorkspaceMember.role.in_(CHATTING),
             Workspace.deleted_at.is_(None),
         )
     )
@@ -185,7 +186,7 @@ def renew(db: Session, owner: str, turn_ids: Iterable[uuid.UUID]) -> list[Held]:
     may not chat there any more is to be stopped: it spends the team's money, and reads the team's figures."""
     renewed = db.execute(
         update(ChatTurn)
-        .where(ChatTurn.id.in_(list(turn_ids)), ChatTurn.owner == owner, ChatTurn.state.in_(("queued", "running")))
+        .where(ChatTurn.id.in_(list(turn_ids)), ChatTurn.owner == owner, ChatTurn.state.in_(RUNS))
         .values(lease_until=func.now() + text(f"interval '{LEASE} seconds'"))
         .returning(ChatTurn.id, or_(ChatTurn.stop_requested_at.is_not(None), ~author_may_chat()), ChatTurn.byok_key_id)
     ).all()
@@ -213,7 +214,7 @@ def reap(db: Session) -> uuid.UUID | None:
     it. One a transaction, so that what cannot be stored of one keeps no other waiting. None if there is none."""
     turn = db.scalars(
         select(ChatTurn)
-        .where(ChatTurn.state.in_(("queued", "running")), ChatTurn.lease_until < func.now())
+        .where(ChatTurn.state.in_(RUNS), ChatTurn.lease_until < func.now())
         .order_by(ChatTurn.lease_until)
         .with_for_update(skip_locked=True, key_share=True)
         .limit(1)
