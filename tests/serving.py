@@ -21,7 +21,8 @@ import psutil
 import requests
 
 from webapp.accounts import Scope, browsers, passwords, people, workspaces
-from webapp.chat import picker
+from webapp.chat import picker, transcript
+from webapp.chat.transcript import TurnView
 from webapp.config import Settings
 from webapp.db import Database
 from webapp.llm.client import Client
@@ -208,3 +209,24 @@ def wait_for(true: Any, seconds: float, what: str) -> float:
             return time.monotonic() - began
         time.sleep(0.05)
     raise AssertionError(f"waited {seconds} s for {what}")
+
+
+def look(database: Database, person: Person, turn_id: uuid.UUID) -> TurnView:
+    """The turn as a page would show it to the person now."""
+    with database.look() as db:
+        return transcript.turn(person.scope, db, turn_id)
+
+
+def has_ended(database: Database, person: Person, turn_id: uuid.UUID) -> bool:
+    return not look(database, person, turn_id).live
+
+
+def ended(database: Database, person: Person, turn_id: uuid.UUID, seconds: float = 30) -> TurnView:
+    """The turn, once it has ended."""
+    wait_for(lambda: has_ended(database, person, turn_id), seconds, "the turn to end")
+    return look(database, person, turn_id)
+
+
+def asked(provider: str, key: str) -> int:
+    """How often the provider was asked for an answer or a list on this key."""
+    return int(stats(provider)["keys"].get(key, 0))

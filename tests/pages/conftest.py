@@ -9,6 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests import people
+from tests.pages.anthropic_stand_in import StandIn, stand_in
 from tests.people import Browser
 from webapp.chat import picker
 from webapp.config import Settings
@@ -59,3 +60,10 @@ def connect() -> Callable[[Browser], None]:
             picker.keep_list(person.scope, db, key_id, "anthropic", models)
 
     return give
+
+
+@pytest.fixture
+def anthropic() -> Iterator[StandIn]:
+    """Where a test sends what is meant for Anthropic (`base_urls` of its settings)."""
+    with stand_in() as there:
+        yield there

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -10,6 +11,12 @@ from webapp.pages import frames
 from webapp.pages.markdown_stream import Patch
 
 VOID = {"br", "hr"}
+
+
+def words(html: str) -> str:
+    """What a page says, without its tags, on one line."""
+    plain = re.sub(r"<[^>]+>", " ", html).replace("&#39;", "'").replace("&#34;", '"')
+    return re.sub(r"\s+", " ", plain)
 
 
 @dataclass

@@ -21,6 +21,7 @@ from tests.ads.fakes import graph
 from tests.ads.fakes.google_ads import GoogleAds, customer
 from tests.ads.fakes.graph import Graph
 from tests.ads.fakes.server import serving
+from tests.pages.dom import words
 from tests.people import Browser
 from webapp.ads import accounts, guards
 from webapp.ads.guards import Rails
@@ -52,12 +53,6 @@ def google() -> GoogleAds:
 def settings(settings: Settings, meta: Graph, google: GoogleAds) -> Iterator[Settings]:
     with serving(meta) as at_meta, serving(google) as at_google:
         yield replace(settings, meta_graph_url=at_meta, google_ads_url=at_google, google_token_url=f"{at_google}/token")
-
-
-def words(html: str) -> str:
-    """What a page says, without its tags."""
-    plain = re.sub(r"<[^>]+>", " ", html).replace("&#39;", "'").replace("&#34;", '"')
-    return re.sub(r"\s+", " ", plain)
 
 
 def settle() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -13,7 +12,8 @@ from flask import Flask
 from sqlalchemy import select
 
 from tests import people
-from tests.pages.anthropic_stand_in import StandIn, stand_in
+from tests.pages.anthropic_stand_in import StandIn
+from tests.pages.dom import words
 from tests.pages.test_usage import SONNET, answered, connect, sheet
 from tests.people import Browser
 from webapp.chat import picker
@@ -33,20 +33,8 @@ HTMX = {"HX-Request": "true"}
 
 
 @pytest.fixture
-def anthropic() -> Iterator[StandIn]:
-    with stand_in() as there:
-        yield there
-
-
-@pytest.fixture
 def settings(settings: Settings, anthropic: StandIn) -> Settings:
     return replace(settings, base_urls={"anthropic": anthropic.url})
-
-
-def words(html: str) -> str:
-    """What a page says, without its tags, on one line."""
-    plain = re.sub(r"<[^>]+>", " ", html).replace("&#39;", "'").replace("&#34;", '"')
-    return re.sub(r"\s+", " ", plain)
 
 
 def limits(person: Browser) -> list[tuple[str, str, str, int]]:

@@ -18,6 +18,7 @@ from sqlalchemy import select, text
 
 from tests import people
 from tests.pages.anthropic_stand_in import GOOD, Reply, StandIn, error, stand_in, stream
+from tests.pages.dom import words
 from tests.people import Browser
 from webapp import audit
 from webapp.config import Settings
@@ -38,12 +39,6 @@ HTMX = {"HX-Request": "true"}
 
 
 @pytest.fixture
-def anthropic() -> Iterator[StandIn]:
-    with stand_in() as there:
-        yield there
-
-
-@pytest.fixture
 def settings(settings: Settings, anthropic: StandIn) -> Settings:
     return replace(settings, base_urls={"anthropic": anthropic.url})
 
@@ -51,12 +46,6 @@ def settings(settings: Settings, anthropic: StandIn) -> Settings:
 def keys(database: Database) -> list[ByokKey]:
     with database.begin() as db:
         return list(db.scalars(select(ByokKey).order_by(ByokKey.created_at)))
-
-
-def words(html: str) -> str:
-    """What a page says, without its tags."""
-    plain = re.sub(r"<[^>]+>", " ", html).replace("&#39;", "'").replace("&#34;", '"')
-    return re.sub(r"\s+", " ", plain)
 
 
 def card(html: str) -> str:

@@ -12,11 +12,9 @@ import requests
 from sqlalchemy import func, update
 
 from tests.approving import BRAND, VIDEO, form_of, open_demo, pause, plans, status_of
-from tests.serving import Person, Server, final_turn, stats, turn_on, wait_for
+from tests.serving import Person, Server, asked, ended, final_turn, look, turn_on, wait_for
 from webapp.ads.plans import PlanView
-from webapp.chat import transcript
 from webapp.chat.events import TurnState
-from webapp.chat.transcript import TurnView
 from webapp.db import Database
 from webapp.db.models import ChangePlan
 
@@ -29,22 +27,12 @@ def alice(alice: Person, database: Database) -> Person:
     return alice
 
 
-def look(database: Database, person: Person, turn_id: uuid.UUID) -> TurnView:
-    with database.look() as db:
-        return transcript.turn(person.scope, db, turn_id)
-
-
 def waiting(database: Database, person: Person, turn_id: uuid.UUID, seconds: float = 20) -> PlanView:
     """Its first plan, once the turn waits."""
     wait_for(lambda: look(database, person, turn_id).state not in (QUEUED, RUNNING), seconds, "the turn to wait")
     view = look(database, person, turn_id)
     assert view.state is TurnState.WAITING, (view.trouble, view.blocks)
     return plans(database, person.scope)[0]
-
-
-def ended(database: Database, person: Person, turn_id: uuid.UUID) -> TurnView:
-    wait_for(lambda: not look(database, person, turn_id).live, 30, "the turn to end")
-    return look(database, person, turn_id)
 
 
 def page_of(server: Server, database: Database, person: Person, turn_id: uuid.UUID) -> str:
@@ -54,10 +42,6 @@ def page_of(server: Server, database: Database, person: Person, turn_id: uuid.UU
 def press(person: Person, server: Server, plan: PlanView, form: dict[str, Any], what: str) -> requests.Response:
     url = f"{server.base}/changes/{plan.id}/{what}"
     return person.session.post(url, data=form, headers={"HX-Request": "true"}, timeout=20)
-
-
-def asked(provider: str, key: str) -> int:
-    return int(stats(provider)["keys"].get(key, 0))
 
 
 def test_a_turn_waits_without_a_worker_and_goes_on_elsewhere_for_readers_on_both(

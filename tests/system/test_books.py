@@ -6,7 +6,6 @@ from __future__ import annotations
 import csv
 import io
 import signal
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from itertools import cycle
@@ -15,7 +14,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from tests.approving import BRAND, form_of, open_demo, pause, plans
-from tests.serving import Person, Server, wait_for
+from tests.serving import Person, Server, ended, look, wait_for
 from webapp.chat import transcript
 from webapp.chat.events import TurnState
 from webapp.chat.transcript import TurnView
@@ -55,16 +54,6 @@ def alice(alice: Person, database: Database) -> Person:
         big = 50_000_000
         budgets.set_limit(alice.scope, db, applies_to="workspace", period="day", unit="tokens", amount=big)
     return alice
-
-
-def look(database: Database, person: Person, turn_id: uuid.UUID) -> TurnView:
-    with database.look() as db:
-        return transcript.turn(person.scope, db, turn_id)
-
-
-def ended(database: Database, person: Person, turn_id: uuid.UUID, seconds: float = 30) -> TurnView:
-    wait_for(lambda: not look(database, person, turn_id).live, seconds, "the turn to end")
-    return look(database, person, turn_id)
 
 
 def live_through(server: Server, database: Database, alice: Person, text: str) -> TurnView:

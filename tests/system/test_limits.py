@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import func, select
 
-from tests.serving import Person, Server, final_turn, someone, stats, wait_for
+from tests.serving import Person, Server, asked, final_turn, has_ended, look, someone, wait_for
 from webapp.accounts import enter
-from webapp.chat import picker, transcript
+from webapp.chat import picker
 from webapp.chat.events import Cause, TurnState
 from webapp.chat.transcript import TurnView
 from webapp.config import Settings
@@ -32,24 +32,11 @@ SHORT = "Hello [[sim tokens=30 delay=20]]"
 ENDLESS = "Go on and on. [[sim tokens=4000 delay=20]]"
 
 
-def look(database: Database, person: Person, turn_id: uuid.UUID) -> TurnView:
-    with database.begin() as db:
-        return transcript.turn(person.scope, db, turn_id)
-
-
-def ended(database: Database, person: Person, turn_id: uuid.UUID) -> bool:
-    return not look(database, person, turn_id).live
-
-
 def spent(database: Database, person: Person) -> int:
     with database.begin() as db:
         where = UsageEntry.workspace_id == person.scope.workspace_id
         tokens = UsageEntry.input + UsageEntry.cache_read + UsageEntry.cache_write + UsageEntry.output
         return int(db.scalar(select(func.coalesce(func.sum(tokens), 0)).where(where)) or 0)
-
-
-def asked(provider: str, key: str) -> int:
-    return int(stats(provider)["keys"].get(key, 0))
 
 
 def limit(database: Database, person: Person, tokens: int) -> None:
@@ -170,7 +157,7 @@ def test_bobs_answer_on_his_own_key_is_cut_when_own_keys_are_switched_off(
     wait_for(lambda: look(database, bob, turn_id).blocks, 10, "some words")
     with database.begin() as db:
         set_policy(alice.scope, db, Policy(personal_keys=False))
-    wait_for(lambda: ended(database, bob, turn_id), 5, "the answer to be cut")
+    wait_for(lambda: has_ended(database, bob, turn_id), 5, "the answer to be cut")
     turn = look(database, bob, turn_id)
     assert turn.own_key
     assert turn.trouble is not None

@@ -11,10 +11,23 @@ from concurrent.futures import ThreadPoolExecutor
 import requests
 from sqlalchemy import func, select
 
-from tests.serving import Person, Server, connect, final_turn, served, someone, stats, turn_in, turn_on, wait_for
+from tests.serving import (
+    Person,
+    Server,
+    asked,
+    connect,
+    final_turn,
+    has_ended,
+    look,
+    served,
+    someone,
+    stats,
+    turn_in,
+    turn_on,
+    wait_for,
+)
 from webapp.chat import transcript
 from webapp.chat.events import TurnState
-from webapp.chat.transcript import TurnView
 from webapp.config import Settings
 from webapp.db import Database
 from webapp.db.models import ChatTurn, TurnEventRow, WorkspaceMember
@@ -25,22 +38,8 @@ LONG = "Tell me everything. [[sim tokens=400 delay=10 thinking=20]]"
 ENDLESS = "Go on and on. [[sim tokens=4000 delay=20]]"
 
 
-def look(database: Database, person: Person, turn_id: uuid.UUID) -> TurnView:
-    with database.begin() as db:
-        return transcript.turn(person.scope, db, turn_id)
-
-
-def ended(database: Database, person: Person, turn_id: uuid.UUID) -> bool:
-    return not look(database, person, turn_id).live
-
-
 def has_text(database: Database, person: Person, turn_id: uuid.UUID) -> bool:
     return any(b.kind == "text" and len(b.text) > 20 for b in look(database, person, turn_id).blocks)
-
-
-def asked(provider: str, key: str) -> int:
-    """How often the provider was asked for an answer or a list on this key."""
-    return int(stats(provider)["keys"].get(key, 0))
 
 
 def active(provider: str) -> int:
@@ -122,7 +121,7 @@ def test_stop_keeps_the_partial_answer_and_closes_the_provider(
     turn_id = alice.ask(server, ENDLESS)
     wait_for(lambda: has_text(database, alice, turn_id), 10, "some text")
     assert alice.post(other_server, f"/chat/turns/{turn_id}/stop").status_code == 204
-    took = wait_for(lambda: ended(database, alice, turn_id), 5, "the turn to end")
+    took = wait_for(lambda: has_ended(database, alice, turn_id), 5, "the turn to end")
     assert took < 1.5
     wait_for(lambda: active(provider) == 0, 2, "the provider's connection to close")
     view = look(database, alice, turn_id)
@@ -135,7 +134,7 @@ def test_a_stopped_answer_can_be_continued(server: Server, database: Database, a
     turn_id = alice.ask(server, ENDLESS)
     wait_for(lambda: has_text(database, alice, turn_id), 10, "some text")
     alice.post(server, f"/chat/turns/{turn_id}/stop")
-    wait_for(lambda: ended(database, alice, turn_id), 5, "the turn to end")
+    wait_for(lambda: has_ended(database, alice, turn_id), 5, "the turn to end")
     session_id = str(look(database, alice, turn_id).session_id)
     again = alice.ask(server, "Continue exactly where you stopped. [[sim tokens=5]]", session_id=session_id)
     assert 'data-state="done"' in alice.stream(server, again)
@@ -147,7 +146,7 @@ def test_disconnect_on_one_host_cuts_the_answer_on_another(
     turn_id = alice.ask(server, ENDLESS)
     wait_for(lambda: has_text(database, alice, turn_id), 10, "some text")
     alice.post(other_server, "/settings/providers/anthropic/disconnect")
-    took = wait_for(lambda: ended(database, alice, turn_id), 5, "the turn to be cut")
+    took = wait_for(lambda: has_ended(database, alice, turn_id), 5, "the turn to be cut")
     assert took < 1.0
     wait_for(lambda: active(provider) == 0, 2, "the provider's connection to close")
     calls = asked(provider, key)
@@ -183,7 +182,7 @@ def test_a_killed_workers_turn_is_interrupted_and_kept(server: Server, database:
     wait_for(lambda: has_text(database, alice, turn_id), 10, "some text")
     for worker in server.workers():
         worker.send_signal(signal.SIGKILL)
-    took = wait_for(lambda: ended(database, alice, turn_id), 20, "the turn to be interrupted")
+    took = wait_for(lambda: has_ended(database, alice, turn_id), 20, "the turn to be interrupted")
     assert took <= 15
     view = look(database, alice, turn_id)
     assert view.state is TurnState.INTERRUPTED
