@@ -12,6 +12,7 @@ import hashlib
 import json
 import uuid
 from dataclasses import asdict, dataclass
+from functools import cache, cached_property
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -29,12 +30,13 @@ class Frozen:
     system: str
     tools: tuple[ToolSpec, ...]
 
-    @property
+    @cached_property
     def tokens(self) -> int:
         """About how many."""
         return sizes.request_tokens(ModelRequest("", (), self.system, self.tools))
 
 
+@cache
 def current(surface: Surface) -> Frozen:
     """What a session of this surface begins with from now on."""
     return _frozen(surface.instructions, surface.toolbox.specs())

@@ -88,7 +88,7 @@ Answer in the language of the question. Lead with the answer, then the two or th
 Use Markdown. Do not repeat whole tables that the app shows anyway. Write names without ⟦ and ⟧."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Surface:
     name: str
     agent: str
